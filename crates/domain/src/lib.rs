@@ -1,1 +1,47 @@
-//! .
+//! The words of wahana: identifiers, names, roles and abilities, session states, and time.
+//!
+//! Nothing here does input or output. Every type that comes from outside is parsed once, by the
+//! constructor that names the rule it broke, and is valid from then on.
+
+mod ability;
+mod audit;
+mod chat_id;
+mod email;
+mod id;
+mod locale;
+mod message;
+mod organization;
+mod phone;
+mod role;
+mod secret;
+mod server;
+mod session;
+mod session_name;
+mod session_status;
+mod text;
+mod time;
+mod token;
+mod user;
+
+pub use ability::{Abilities, Ability, UnknownAbility};
+pub use audit::{ActorKind, AuditEntry, AuditOutcome};
+pub use chat_id::{ChatId, InvalidRecipient};
+pub use email::{EmailAddress, InvalidEmail};
+pub use id::{
+    AuditEntryId, InvitationId, MessageId, OrganizationId, PasswordResetId, ServerId, SessionId, SignInId,
+    UserId,
+};
+pub use locale::{Country, InvalidLocale, Language, TimeZone};
+pub use message::{DeliveryStatus, Direction, MessageKind, OutgoingMessage};
+pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
+pub use phone::{InvalidPhoneNumber, PhoneNumber};
+pub use role::{Role, UnknownRole};
+pub use secret::{Secret, SecretHash};
+pub use server::WahaServer;
+pub use session::{BusinessProfile, Session, SessionCounters, SessionOrigin, WahaAddress, WahaName};
+pub use session_name::{InvalidSessionName, RESERVED_SESSION_NAMES, SessionName};
+pub use session_status::{DesiredStatus, Health, HealthStatus, SessionStatus, StatusFilter, UnknownStatus};
+pub use text::{InvalidText, Text};
+pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};
+pub use token::{AccessToken, InvalidTokenId, PlatformToken, TokenId};
+pub use user::{Invitation, Member, Membership, User};

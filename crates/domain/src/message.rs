@@ -1,0 +1,82 @@
+//! Messages that are handed to wahana.
+
+use crate::{ChatId, MessageId, SessionId, Timestamp};
+
+/// Whether a message was sent or received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// By the session.
+    Outgoing,
+    /// By the session's WhatsApp account.
+    Incoming,
+}
+
+/// What a message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Text.
+    Text,
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A voice message.
+    Voice,
+    /// Any other file.
+    Document,
+}
+
+/// What became of a message. Never better than what is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// It is being handed to WAHA.
+    Sending,
+    /// WAHA took it.
+    Accepted,
+    /// It was not handed over, or WAHA refused it.
+    Failed,
+    /// WAHA was asked and did not answer: it may have been sent.
+    Unknown,
+}
+
+/// A message that was handed to wahana for sending. Its content is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingMessage {
+    /// wahana's id for it.
+    pub id: MessageId,
+    /// The session that sends it.
+    pub session_id: SessionId,
+    /// Whom it is for.
+    pub chat_id: ChatId,
+    /// What it carries.
+    pub kind: MessageKind,
+    /// What became of it.
+    pub status: DeliveryStatus,
+    /// WAHA's id for it, once WAHA took it.
+    pub waha_message_id: Option<String>,
+    /// When it was handed to wahana.
+    pub created_at: Timestamp,
+    /// When its status last changed.
+    pub updated_at: Timestamp,
+}
+
+macro_rules! words {
+    ($name:ident { $($variant:ident => $word:literal,)+ }) => {
+        impl $name {
+            /// The word as it is written and stored.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// Reads the word; `None` if there is no such.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+words!(Direction { Outgoing => "outgoing", Incoming => "incoming", });
+words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", });
+words!(DeliveryStatus { Sending => "sending", Accepted => "accepted", Failed => "failed", Unknown => "unknown", });

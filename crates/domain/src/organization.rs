@@ -1,0 +1,79 @@
+//! An organization: the tenant.
+
+use crate::{Country, Language, OrganizationId, TimeZone, Timestamp};
+
+/// Whether an organization may use wahana.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrganizationState {
+    /// It may.
+    Active,
+    /// The platform suspended it: its members are told so and can do nothing.
+    Suspended,
+    /// It is closed: for its members it does not exist any more.
+    Closed,
+}
+
+/// How many things an organization may have. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrganizationLimits {
+    /// Living sessions.
+    pub sessions: Option<i32>,
+}
+
+/// How long an organization's data is kept, in days. `None` is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages and their texts.
+    pub messages_days: Option<i32>,
+    /// Bytes of media.
+    pub media_days: Option<i32>,
+    /// Audit entries.
+    pub audit_days: Option<i32>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            messages_days: None,
+            media_days: Some(7),
+            audit_days: Some(400),
+        }
+    }
+}
+
+/// The tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// Whether it may use wahana.
+    pub state: OrganizationState,
+    /// Where its national numbers are from; unset, they are refused.
+    pub country: Option<Country>,
+    /// Its time zone.
+    pub time_zone: TimeZone,
+    /// The language it is spoken to in.
+    pub language: Language,
+    /// How many things it may have.
+    pub limits: OrganizationLimits,
+    /// How long its data is kept.
+    pub retention: Retention,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its row last changed.
+    pub updated_at: Timestamp,
+}
+
+impl OrganizationState {
+    /// The state as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+}
