@@ -1,1 +1,42 @@
-//! .
+//! Everything that wahana keeps, on SQLite and PostgreSQL.
+//!
+//! The connections are private to this crate. Whoever wants rows of an organization needs a
+//! [`Tenant`], which only authentication and a short list of platform functions give out, and gets a
+//! [`TenantTx`] that adds the organization to every statement itself. What happens before an
+//! organization is known goes through [`PlatformTx`].
+
+pub mod access_tokens;
+pub mod audit;
+mod cache;
+mod callers;
+mod connection;
+mod entity;
+mod error;
+pub mod invitations;
+mod key_ring;
+pub mod members;
+pub mod messages;
+mod migration;
+mod open_transactions;
+pub mod organizations;
+mod platform;
+pub mod sessions;
+mod settings;
+mod store;
+mod tenant;
+
+pub use cache::{CachedRead, TenantCache};
+pub use callers::{
+    Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
+};
+pub use error::{StoreError, Uniqueness};
+pub use key_ring::{Belonging, KeyRing, KeyRingError};
+pub use migration::migrate;
+pub use open_transactions::is_transaction_open_in_this_task;
+pub use platform::{
+    NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange, ServerLoad, SessionOnServer,
+    StoredPassword, UserChange,
+};
+pub use settings::DatabaseSettings;
+pub use store::Store;
+pub use tenant::{Tenant, TenantTx};

@@ -1,0 +1,118 @@
+//! The pools. Private to this crate: nothing outside can run a statement.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sqlx::{
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{error::StoreError, settings::DatabaseSettings};
+
+/// How long a statement waits for a connection, or for SQLite's only writer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that nobody used for so long are closed: they hold memory here and on the server.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The pools, by what their transactions may see and whether they write.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pub(crate) tenant_read: DatabaseConnection,
+    pub(crate) tenant_write: DatabaseConnection,
+    pub(crate) platform_read: DatabaseConnection,
+    pub(crate) platform_write: DatabaseConnection,
+}
+
+impl Connections {
+    /// Opens the pools, and on PostgreSQL makes sure that row security holds for them.
+    pub(crate) async fn open(settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        if settings.is_sqlite()? {
+            // One writer, so that writers wait for each other here and not in SQLite's busy loop.
+            let write = sqlite(settings, 1, false).await?;
+            let read = sqlite(settings, settings.max_connections, true).await?;
+            return Ok(Self {
+                tenant_read: read.clone(),
+                tenant_write: write.clone(),
+                platform_read: read,
+                platform_write: write,
+            });
+        }
+        let tenant = postgres(settings.postgres_tenant()?, settings.max_connections).await?;
+        let platform = postgres(settings.postgres_platform()?, settings.max_connections).await?;
+        refuse_strong_role(&tenant, "database.tenant_url").await?;
+        refuse_strong_role(&platform, "database.platform_url").await?;
+        Ok(Self {
+            tenant_read: tenant.clone(),
+            tenant_write: tenant,
+            platform_read: platform.clone(),
+            platform_write: platform,
+        })
+    }
+}
+
+/// A connection that may change the schema.
+pub(crate) async fn open_for_migration(
+    settings: &DatabaseSettings,
+) -> Result<DatabaseConnection, StoreError> {
+    if settings.is_sqlite()? {
+        return sqlite(settings, 1, false).await;
+    }
+    postgres(settings.postgres_owner()?, 1).await
+}
+
+async fn sqlite(
+    settings: &DatabaseSettings,
+    max_connections: u32,
+    only_reads: bool,
+) -> Result<DatabaseConnection, StoreError> {
+    let Some(path) = settings.sqlite_path()? else {
+        return Err(StoreError::Settings(
+            "database.url must begin with sqlite:".to_owned(),
+        ));
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(!only_reads)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .pragma("query_only", if only_reads { "ON" } else { "OFF" });
+    let pool = SqlitePoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(pool.into())
+}
+
+async fn postgres(options: PgConnectOptions, max_connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(pool.into())
+}
+
+/// Row security does not hold for superusers and those who may bypass it.
+async fn refuse_strong_role(
+    connection: &DatabaseConnection,
+    setting: &'static str,
+) -> Result<(), StoreError> {
+    let strong = Statement::from_string(
+        DbBackend::Postgres,
+        "SELECT current_user::text AS role FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)",
+    );
+    match connection.query_one_raw(strong).await? {
+        Some(row) => Err(StoreError::RoleTooStrong {
+            setting,
+            user: row.try_get("", "role")?,
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,26 @@
+//! Messages that were handed to wahana. Their content is not kept.
+
+use sea_orm::entity::prelude::*;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "messages")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub organization_id: Uuid,
+    pub session_id: Uuid,
+    pub chat_id: String,
+    pub direction: String,
+    pub kind: String,
+    pub status: String,
+    pub waha_message_id: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// No relations: every query says its own conditions, so that none escapes the organization.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,22 @@
+//! The rows as the databases keep them. Times are microseconds since 1970 on both, so that they
+//! compare and sort alike; words are text. Nothing outside this crate sees these types.
+
+#![expect(
+    unreachable_pub,
+    reason = "the derive makes public types; this module is what keeps them in"
+)]
+
+pub(crate) mod access_token;
+pub(crate) mod access_token_session;
+pub(crate) mod audit_entry;
+pub(crate) mod invitation;
+pub(crate) mod membership;
+pub(crate) mod message;
+pub(crate) mod organization;
+pub(crate) mod password_reset;
+pub(crate) mod platform_token;
+pub(crate) mod session;
+pub(crate) mod sign_in;
+pub(crate) mod user;
+pub(crate) mod user_password;
+pub(crate) mod waha_server;

@@ -1,0 +1,193 @@
+//! What can go wrong in the store.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// A failure of the store.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached; nothing was done.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
+    /// A rule of uniqueness stands in the way.
+    #[error("{0} exists already")]
+    Conflict(Uniqueness),
+    /// A row holds what this release cannot read.
+    #[error("row {row} of {table} has a {column} that cannot be read")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's id.
+        row: String,
+    },
+    /// The settings do not describe a database.
+    #[error("{0}")]
+    Settings(String),
+    /// There is no database yet.
+    #[error("the database does not exist; run `wahana migrate`")]
+    NoDatabase,
+    /// The schema must be brought up to date first.
+    #[error("the database's schema is not this release's (missing: {}); run `wahana migrate`", .0.join(", "))]
+    PendingMigrations(Vec<String>),
+    /// A newer release was here.
+    #[error("the database was migrated by a newer wahana ({}); run that release", .0.join(", "))]
+    NewerSchema(Vec<String>),
+    /// The database's user may not do what was asked.
+    #[error("the database's user lacks a privilege; run `wahana migrate` as the tables' owner")]
+    PermissionDenied,
+    /// The runtime roles are absent and cannot be made.
+    #[error(
+        "the roles wahana_tenant and wahana_platform are missing and this user may not make them; as a superuser run: CREATE ROLE wahana_tenant NOLOGIN; CREATE ROLE wahana_platform NOLOGIN; and grant both to this user"
+    )]
+    RolesMissing,
+    /// A runtime connection could see more than its role should.
+    #[error(
+        "the database user {user} of {setting} is a superuser or may bypass row security; use one that may not"
+    )]
+    RoleTooStrong {
+        /// The setting.
+        setting: &'static str,
+        /// The database's user.
+        user: String,
+    },
+    /// The key ring cannot open a stored secret.
+    #[error(transparent)]
+    Keys(#[from] crate::key_ring::KeyRingError),
+    /// A file cannot be used.
+    #[error("file: {0}")]
+    File(String),
+    /// Anything else the database said.
+    #[error("database: {0}")]
+    Database(String),
+}
+
+/// A rule of uniqueness that a write broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uniqueness {
+    /// A living session of this name in the organization.
+    SessionName,
+    /// A living session with this phone number in the organization.
+    SessionPhoneNumber,
+    /// A session of this name on the WAHA server, living or not.
+    WahaName,
+    /// A user with this e-mail address.
+    UserEmail,
+    /// A membership of this user in the organization.
+    Membership,
+    /// A WAHA server of this name.
+    ServerName,
+    /// A WAHA server at this address.
+    ServerAddress,
+    /// A token with this id.
+    TokenId,
+}
+
+impl std::fmt::Display for Uniqueness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::SessionName => "a session with this name",
+            Self::SessionPhoneNumber => "a session with this phone number",
+            Self::WahaName => "a session with this name on the WAHA server",
+            Self::UserEmail => "a user with this e-mail address",
+            Self::Membership => "this membership",
+            Self::ServerName => "a WAHA server with this name",
+            Self::ServerAddress => "a WAHA server at this address",
+            Self::TokenId => "a token with this id",
+        })
+    }
+}
+
+/// How the two databases name the broken rule: PostgreSQL by its constraint, SQLite by its columns.
+const UNIQUENESS: [(Uniqueness, &str, &str); 8] = [
+    (
+        Uniqueness::SessionName,
+        "sessions_name",
+        "sessions.organization_id, sessions.session_name",
+    ),
+    (
+        Uniqueness::SessionPhoneNumber,
+        "sessions_phone_number",
+        "sessions.organization_id, sessions.phone_number",
+    ),
+    (
+        Uniqueness::WahaName,
+        "sessions_waha_name",
+        "sessions.waha_server_id, sessions.waha_name",
+    ),
+    (
+        Uniqueness::UserEmail,
+        "users_canonical_email_key",
+        "users.canonical_email",
+    ),
+    (
+        Uniqueness::Membership,
+        "memberships_pkey",
+        "memberships.organization_id, memberships.user_id",
+    ),
+    (Uniqueness::ServerName, "waha_servers_name", "waha_servers.name"),
+    (
+        Uniqueness::ServerAddress,
+        "waha_servers_base_url",
+        "waha_servers.base_url",
+    ),
+    (Uniqueness::TokenId, "access_tokens_pkey", "access_tokens.id"),
+];
+
+/// PostgreSQL's code for a missing privilege; a row that a policy refuses has it too.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::Conn(RuntimeErr::SqlxError(error))
+            | DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error)) => from_sqlx(&error),
+            DbErr::ConnectionAcquire(error) => Self::Unavailable(error.to_string()),
+            other => Self::Database(other.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error.to_string())
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        from_sqlx(&error)
+    }
+}
+
+fn from_sqlx(error: &sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(database) => {
+            if database.is_unique_violation()
+                && let Some((rule, ..)) = UNIQUENESS.iter().find(|(_, constraint, columns)| {
+                    database.constraint() == Some(*constraint)
+                        || database.message() == format!("UNIQUE constraint failed: {columns}")
+                })
+            {
+                return StoreError::Conflict(*rule);
+            }
+            if database.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
+                return StoreError::PermissionDenied;
+            }
+            // Class 08 is a lost connection, 57P is a server that goes down or comes up, 53 has no room.
+            let code = database.code().unwrap_or_default();
+            if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") {
+                return StoreError::Unavailable(database.message().to_owned());
+            }
+            StoreError::Database(database.message().to_owned())
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => StoreError::Unavailable(error.to_string()),
+        other => StoreError::Database(other.to_string()),
+    }
+}

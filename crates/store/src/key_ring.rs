@@ -1,0 +1,255 @@
+//! The keys that encrypt secrets at rest.
+
+use std::fmt;
+
+use chacha20poly1305::{
+    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use rand::Rng;
+use secrecy::SecretString;
+use uuid::Uuid;
+use wahana_domain::OrganizationId;
+
+/// One or more keys. The first encrypts; all of them decrypt, so that keys can be changed without
+/// losing what the old ones encrypted.
+#[derive(Clone)]
+pub struct KeyRing(Vec<RingKey>);
+
+#[derive(Clone)]
+struct RingKey {
+    id: u32,
+    key: Key,
+}
+
+/// The key ring cannot be read, or cannot open a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRingError {
+    /// The text has another form. The text itself is not in the message.
+    #[error("line {0} of the key ring must be `<number> <64 hexadecimal digits>`")]
+    Form(usize),
+    /// No key at all.
+    #[error("the key ring is empty; make one with `wahana keys init`")]
+    Empty,
+    /// The key that encrypted a secret is not in the ring.
+    #[error("the key ring has no key {0}, with which a stored secret was encrypted")]
+    UnknownKey(u32),
+    /// The secret was changed, belongs elsewhere, or was encrypted with another key of that number.
+    #[error("a stored secret cannot be decrypted with key {0} of the key ring")]
+    Refused(u32),
+    /// The bytes are no secret of wahana's.
+    #[error("a stored secret is damaged")]
+    Damaged,
+}
+
+/// What a secret belongs to. It opens nowhere else, so a secret copied into another row is useless.
+#[derive(Clone, Copy, Debug)]
+pub struct Belonging {
+    /// Which column.
+    pub purpose: &'static str,
+    /// Which organization; `None` for the platform's.
+    pub organization: Option<OrganizationId>,
+    /// Which row.
+    pub row: Uuid,
+}
+
+const NONCE_LENGTH: usize = 24;
+const ID_LENGTH: usize = 4;
+
+impl KeyRing {
+    /// A ring with one new random key.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut key = [0; 32];
+        rand::rng().fill_bytes(&mut key);
+        Self(vec![RingKey {
+            id: 1,
+            key: key.into(),
+        }])
+    }
+
+    /// Reads a ring: a line per key, its number and 64 hexadecimal digits; `#` begins a comment.
+    pub fn parse(text: &str) -> Result<Self, KeyRingError> {
+        let mut keys = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let form = || KeyRingError::Form(number + 1);
+            let (id, key) = line.split_once(char::is_whitespace).ok_or_else(form)?;
+            let id = id.parse().map_err(|_| form())?;
+            let key = HEXLOWER_PERMISSIVE
+                .decode(key.trim().as_bytes())
+                .map_err(|_| form())?;
+            let key: [u8; 32] = key.try_into().map_err(|_| form())?;
+            keys.push(RingKey { id, key: key.into() });
+        }
+        if keys.is_empty() {
+            Err(KeyRingError::Empty)
+        } else {
+            Ok(Self(keys))
+        }
+    }
+
+    /// The ring as `parse` reads it, for the file that only wahana's user may read.
+    #[must_use]
+    pub fn to_text(&self) -> SecretString {
+        let lines = self
+            .0
+            .iter()
+            .map(|key| format!("{} {}\n", key.id, HEXLOWER.encode(&key.key)));
+        lines.collect::<String>().into()
+    }
+
+    /// Encrypts a secret for its place.
+    pub(crate) fn encrypt(&self, secret: &str, belonging: Belonging) -> Result<Vec<u8>, KeyRingError> {
+        let current = self.0.first().ok_or(KeyRingError::Empty)?;
+        let mut nonce = [0; NONCE_LENGTH];
+        rand::rng().fill_bytes(&mut nonce);
+        let sealed = XChaCha20Poly1305::new(&current.key)
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: secret.as_bytes(),
+                    aad: &belonging.bytes(),
+                },
+            )
+            .map_err(|_| KeyRingError::Refused(current.id))?;
+        Ok([current.id.to_be_bytes().as_slice(), &nonce, &sealed].concat())
+    }
+
+    /// Decrypts a secret in its place.
+    pub(crate) fn decrypt(&self, stored: &[u8], belonging: Belonging) -> Result<SecretString, KeyRingError> {
+        let (id, rest) = stored
+            .split_first_chunk::<ID_LENGTH>()
+            .ok_or(KeyRingError::Damaged)?;
+        let (nonce, sealed) = rest
+            .split_first_chunk::<NONCE_LENGTH>()
+            .ok_or(KeyRingError::Damaged)?;
+        let id = u32::from_be_bytes(*id);
+        let key = self
+            .0
+            .iter()
+            .find(|key| key.id == id)
+            .ok_or(KeyRingError::UnknownKey(id))?;
+        let opened = XChaCha20Poly1305::new(&key.key)
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: sealed,
+                    aad: &belonging.bytes(),
+                },
+            )
+            .map_err(|_| KeyRingError::Refused(id))?;
+        String::from_utf8(opened)
+            .map(SecretString::from)
+            .map_err(|_| KeyRingError::Damaged)
+    }
+}
+
+impl Belonging {
+    fn bytes(self) -> Vec<u8> {
+        let organization = self.organization.map_or(Uuid::nil(), OrganizationId::as_uuid);
+        [
+            self.purpose.as_bytes(),
+            b"\0",
+            organization.as_bytes(),
+            self.row.as_bytes(),
+        ]
+        .concat()
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| key.id)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn place() -> Belonging {
+        Belonging {
+            purpose: "test",
+            organization: Some(OrganizationId::new()),
+            row: Uuid::now_v7(),
+        }
+    }
+
+    #[test]
+    fn a_secret_opens_in_its_place_alone() {
+        let (ring, place) = (KeyRing::generate(), place());
+        let stored = ring.encrypt("the key of a server", place).unwrap();
+        assert!(!stored.windows(7).any(|window| window == b"the key"));
+        assert_eq!(
+            ring.decrypt(&stored, place).unwrap().expose_secret(),
+            "the key of a server"
+        );
+        for elsewhere in [
+            Belonging {
+                purpose: "other",
+                ..place
+            },
+            Belonging {
+                organization: None,
+                ..place
+            },
+            Belonging {
+                row: Uuid::now_v7(),
+                ..place
+            },
+        ] {
+            assert!(matches!(
+                ring.decrypt(&stored, elsewhere),
+                Err(KeyRingError::Refused(1))
+            ));
+        }
+    }
+
+    #[test]
+    fn changed_bytes_and_other_keys_are_refused() {
+        let (ring, place) = (KeyRing::generate(), place());
+        let stored = ring.encrypt("secret", place).unwrap();
+        for byte in 0..stored.len() {
+            let mut changed = stored.clone();
+            changed[byte] ^= 1;
+            assert!(ring.decrypt(&changed, place).is_err(), "byte {byte}");
+        }
+        assert!(KeyRing::generate().decrypt(&stored, place).is_err());
+        assert!(matches!(
+            ring.decrypt(&stored[..20], place),
+            Err(KeyRingError::Damaged)
+        ));
+    }
+
+    #[test]
+    fn old_keys_still_open_what_they_closed() {
+        let (old, place) = (KeyRing::generate(), place());
+        let stored = old.encrypt("secret", place).unwrap();
+        let text = format!("# new\n2 {}\n{}", "ab".repeat(32), old.to_text().expose_secret());
+        let ring = KeyRing::parse(&text).unwrap();
+        assert_eq!(ring.decrypt(&stored, place).unwrap().expose_secret(), "secret");
+        assert!(matches!(
+            old.decrypt(&ring.encrypt("x", place).unwrap(), place),
+            Err(KeyRingError::UnknownKey(2))
+        ));
+    }
+
+    #[test]
+    fn faulty_rings_are_named_and_not_quoted() {
+        for (text, expected) in [("", "empty"), ("1 abc", "line 1"), ("# c\nx y", "line 2")] {
+            let error = KeyRing::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("abc"), "{error}");
+        }
+        assert_eq!(
+            format!("{:?}", KeyRing::parse(&format!("7 {}", "ab".repeat(32))).unwrap()),
+            "[7]"
+        );
+    }
+}

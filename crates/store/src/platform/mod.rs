@@ -1,0 +1,110 @@
+//! What happens before an organization is known, and what only operators do.
+//!
+//! This is the whole list, and a test pins it. Each function says why it cannot be a function of a
+//! [`TenantTx`](crate::TenantTx). On PostgreSQL it runs in a role of its own.
+
+mod identities;
+mod organizations;
+mod people;
+mod servers;
+mod sessions;
+mod tokens;
+
+use std::sync::Arc;
+
+use sea_orm::{ActiveModelTrait, DatabaseConnection, DatabaseTransaction, EntityTrait};
+use wahana_domain::{AuditEntry, Clock, OrganizationId, Timestamp};
+
+use crate::{
+    KeyRing, Store, StoreError, audit,
+    open_transactions::OpenTransaction,
+    tenant::{Access, Tenant, begin},
+};
+
+pub use people::{NewUser, StoredPassword, UserChange};
+pub use servers::{NewServer, ServerChange, ServerLoad};
+pub use sessions::SessionOnServer;
+pub use tokens::NewPlatformToken;
+
+/// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
+/// nothing.
+pub struct PlatformTx {
+    transaction: DatabaseTransaction,
+    keys: KeyRing,
+    clock: Arc<dyn Clock>,
+    _open: OpenTransaction,
+}
+
+impl PlatformTx {
+    pub(crate) async fn begin(
+        connection: &DatabaseConnection,
+        access: Access,
+        store: &Store,
+    ) -> Result<Self, StoreError> {
+        let open = OpenTransaction::begin();
+        Ok(Self {
+            transaction: begin(connection, access).await?,
+            keys: store.keys().clone(),
+            clock: store.clock().clone(),
+            _open: open,
+        })
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes the changes last.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    /// The right to act for an organization: workers and operators learn of their work here and go
+    /// on in a transaction of that organization. `None` if there is no such organization.
+    pub async fn tenant(&self, id: OrganizationId) -> Result<Option<Tenant>, StoreError> {
+        Ok(self
+            .organization(id)
+            .await?
+            .map(|organization| Tenant::of(organization.id)))
+    }
+
+    /// Adds a row to the audit log: acts of the platform, and of people who belong to no organization,
+    /// have no organization to be written in.
+    pub async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.insert(audit::row(entry)).await
+    }
+
+    /// The platform's own part of the audit log, newest first: it belongs to no organization.
+    pub async fn audit_entries(
+        &self,
+        before: Option<&audit::Position>,
+        limit: u64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        audit::platform_page(&self.transaction, before, limit).await
+    }
+
+    async fn insert<A>(&self, row: A) -> Result<(), StoreError>
+    where
+        A: ActiveModelTrait + Send,
+    {
+        A::Entity::insert(row)
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The hash as it is stored.
+fn stored_hash(
+    table: &'static str,
+    row: &str,
+    bytes: &[u8],
+) -> Result<wahana_domain::SecretHash, StoreError> {
+    wahana_domain::SecretHash::from_bytes(bytes).ok_or_else(|| StoreError::Inconsistent {
+        table,
+        column: "secret_hash",
+        row: row.to_owned(),
+    })
+}

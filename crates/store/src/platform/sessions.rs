@@ -1,0 +1,59 @@
+//! Sessions as a WAHA server's snapshot meets them: one list of one server holds sessions of many
+//! organizations.
+
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use wahana_domain::{OrganizationId, ServerId, Session};
+
+use super::PlatformTx;
+use crate::{StoreError, entity::session, sessions, tenant::Tenant};
+
+/// A living session on a WAHA server, and the right to change it.
+#[derive(Clone, Debug)]
+pub struct SessionOnServer {
+    /// Its organization.
+    pub tenant: Tenant,
+    /// The session.
+    pub session: Session,
+}
+
+impl PlatformTx {
+    /// The living sessions that are on a WAHA server, whosever they are: its snapshot is compared with
+    /// all of them at once. What differs is changed in transactions of their organizations.
+    pub async fn sessions_on_server(&self, server: ServerId) -> Result<Vec<SessionOnServer>, StoreError> {
+        let rows = session::Entity::find()
+            .filter(session::Column::WahaServerId.eq(server.as_uuid()))
+            .filter(session::Column::DeletedAt.is_null())
+            .all(&self.transaction)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let tenant = Tenant::of(OrganizationId::from(row.organization_id));
+                Ok(SessionOnServer {
+                    tenant,
+                    session: sessions::from_row(row)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The names on a WAHA server that belong to a living session of some organization, for the list
+    /// of those that belong to none.
+    pub async fn waha_names_on_server(&self, server: ServerId) -> Result<Vec<String>, StoreError> {
+        Ok(session::Entity::find()
+            .select_only()
+            .column(session::Column::WahaName)
+            .filter(session::Column::WahaServerId.eq(server.as_uuid()))
+            .filter(session::Column::DeletedAt.is_null())
+            .into_tuple()
+            .all(&self.transaction)
+            .await?)
+    }
+
+    /// How many living sessions there are, for metrics.
+    pub async fn session_count(&self) -> Result<u64, StoreError> {
+        Ok(session::Entity::find()
+            .filter(session::Column::DeletedAt.is_null())
+            .count(&self.transaction)
+            .await?)
+    }
+}

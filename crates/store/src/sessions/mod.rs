@@ -1,0 +1,166 @@
+//! The organization's sessions.
+
+mod list;
+mod observation;
+mod row;
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel,
+    sea_query::{Expr, ExprTrait},
+};
+use wahana_domain::{
+    BusinessProfile, DesiredStatus, MessageKind, ServerId, Session, SessionId, SessionName, Timestamp,
+};
+
+pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
+pub use observation::{Observation, ObservedChange, observe};
+pub(crate) use row::from_row;
+
+use crate::{
+    StoreError, TenantTx,
+    entity::session::{self, Column},
+};
+
+/// What to change of a session's own fields; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionChange {
+    /// Another name for people; `Some(None)` for none.
+    pub display_name: Option<Option<String>>,
+    /// The whole of what the organization says about itself.
+    pub business: Option<BusinessProfile>,
+}
+
+/// Adds a session.
+pub async fn insert(tx: &TenantTx, new: &Session) -> Result<(), StoreError> {
+    tx.insert(row::to_row(new).into_active_model().reset_all()).await
+}
+
+/// One living session, by name or id, if it is among those that may be seen.
+pub async fn get(
+    tx: &TenantTx,
+    reference: &SessionReference,
+    only: Option<&[SessionId]>,
+) -> Result<Option<Session>, StoreError> {
+    let condition = match reference {
+        SessionReference::Id(id) => Column::Id.eq(id.as_uuid()),
+        SessionReference::Name(name) => Column::SessionName.eq(name.as_str()),
+    };
+    let found = tx
+        .find::<session::Entity>()
+        .filter(living(only))
+        .filter(condition);
+    found.one().await?.map(from_row).transpose()
+}
+
+/// The living sessions with these ids.
+pub async fn with_ids(tx: &TenantTx, ids: &[SessionId]) -> Result<Vec<Session>, StoreError> {
+    let rows = tx
+        .find::<session::Entity>()
+        .filter(living(Some(ids)))
+        .all()
+        .await?;
+    rows.into_iter().map(from_row).collect()
+}
+
+/// How many living sessions there are.
+pub async fn count(tx: &TenantTx) -> Result<u64, StoreError> {
+    tx.find::<session::Entity>().filter(living(None)).count().await
+}
+
+/// Whether a living session has this name.
+pub async fn name_exists(tx: &TenantTx, name: &SessionName) -> Result<bool, StoreError> {
+    let found = tx
+        .find::<session::Entity>()
+        .filter(living(None))
+        .filter(Column::SessionName.eq(name.as_str()));
+    Ok(found.count().await? > 0)
+}
+
+/// Changes a session's own fields.
+pub async fn update(tx: &TenantTx, id: SessionId, change: &SessionChange) -> Result<(), StoreError> {
+    let mut update = tx
+        .update::<session::Entity>()
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(living(Some(&[id])));
+    if let Some(display_name) = &change.display_name {
+        update = update.set(Column::DisplayName, display_name.clone());
+    }
+    if let Some(business) = &change.business {
+        update = update
+            .set(Column::BusinessName, business.name.clone())
+            .set(Column::BusinessDescription, business.description.clone())
+            .set(Column::BusinessCategory, business.category.clone())
+            .set(Column::BusinessWebsite, business.website.clone())
+            .set(Column::BusinessEmail, business.email.clone());
+    }
+    update.run().await?;
+    Ok(())
+}
+
+/// Records what the organization wants of a session; says whether that is new.
+pub async fn set_desired_status(
+    tx: &TenantTx,
+    id: SessionId,
+    desired: DesiredStatus,
+) -> Result<bool, StoreError> {
+    let updated = tx
+        .update::<session::Entity>()
+        .set(Column::DesiredStatus, desired.as_str())
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(living(Some(&[id])))
+        .filter(Column::DesiredStatus.ne(desired.as_str()))
+        .run()
+        .await?;
+    Ok(updated == 1)
+}
+
+/// Marks a session as deleted; its name is free again. Says whether it was living.
+pub async fn delete(tx: &TenantTx, id: SessionId) -> Result<bool, StoreError> {
+    let now = tx.now().as_micros();
+    let deleted = tx
+        .update::<session::Entity>()
+        .set(Column::DeletedAt, now)
+        .set(Column::DesiredStatus, DesiredStatus::Deleted.as_str())
+        .set(Column::UpdatedAt, now)
+        .filter(living(Some(&[id])))
+        .run()
+        .await?;
+    Ok(deleted == 1)
+}
+
+/// Counts a message that WAHA took.
+pub async fn count_sent(
+    tx: &TenantTx,
+    id: SessionId,
+    kind: MessageKind,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let mut update = tx
+        .update::<session::Entity>()
+        .set_expression(Column::MessagesSent, Expr::col(Column::MessagesSent).add(1))
+        .set(Column::LastMessageAt, at.as_micros())
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(living(Some(&[id])));
+    if kind != MessageKind::Text {
+        update = update.set_expression(Column::MediaSent, Expr::col(Column::MediaSent).add(1));
+    }
+    update.run().await?;
+    Ok(())
+}
+
+/// The WAHA servers on which there are living sessions that may be seen.
+pub async fn servers(tx: &TenantTx, only: Option<&[SessionId]>) -> Result<Vec<ServerId>, StoreError> {
+    let servers = tx
+        .find::<session::Entity>()
+        .filter(living(only))
+        .distinct_uuids(Column::WahaServerId)
+        .await?;
+    Ok(servers.into_iter().map(ServerId::from).collect())
+}
+
+/// Sessions that were not deleted and may be seen.
+fn living(only: Option<&[SessionId]>) -> Condition {
+    Condition::all()
+        .add(Column::DeletedAt.is_null())
+        .add_option(only.map(|ids| Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))))
+}

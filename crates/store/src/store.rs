@@ -1,0 +1,124 @@
+//! The door to the database.
+
+use std::sync::Arc;
+
+use wahana_domain::Clock;
+
+use crate::{
+    KeyRing, StoreError,
+    cache::Generations,
+    connection::Connections,
+    migration::{self, SchemaState},
+    platform::PlatformTx,
+    settings::DatabaseSettings,
+    tenant::{Access, Tenant, TenantTx},
+};
+
+/// The database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connections: Connections,
+    keys: KeyRing,
+    clock: Arc<dyn Clock>,
+    generations: Generations,
+}
+
+impl Store {
+    /// Opens a database whose schema is this release's.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached, has another schema, or its users could look past row security.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        keys: KeyRing,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        if let Some(path) = settings.sqlite_path()?
+            && !path.exists()
+        {
+            return Err(StoreError::NoDatabase);
+        }
+        let connections = Connections::open(settings).await?;
+        let store = Self(Arc::new(Inner {
+            connections,
+            keys,
+            clock,
+            generations: Generations::new(),
+        }));
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Makes sure that the database answers and has this release's schema.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match migration::state(&self.0.connections.platform_read).await? {
+            SchemaState::Current => Ok(()),
+            SchemaState::Pending(names) => Err(StoreError::PendingMigrations(names)),
+            SchemaState::Newer(names) => Err(StoreError::NewerSchema(names)),
+        }
+    }
+
+    /// A transaction that reads the organization's rows.
+    pub async fn read(&self, tenant: Tenant) -> Result<TenantTx, StoreError> {
+        self.tenant_transaction(tenant, Access::Read).await
+    }
+
+    /// A transaction that reads and changes the organization's rows.
+    pub async fn write(&self, tenant: Tenant) -> Result<TenantTx, StoreError> {
+        self.tenant_transaction(tenant, Access::Write).await
+    }
+
+    async fn tenant_transaction(&self, tenant: Tenant, access: Access) -> Result<TenantTx, StoreError> {
+        let inner = &self.0;
+        let connection = match access {
+            Access::Read => &inner.connections.tenant_read,
+            Access::Write => &inner.connections.tenant_write,
+        };
+        TenantTx::begin(
+            connection,
+            tenant,
+            access,
+            inner.clock.clone(),
+            inner.generations.clone(),
+        )
+        .await
+    }
+
+    /// A transaction for what happens before an organization is known; reads only.
+    pub async fn platform_read(&self) -> Result<PlatformTx, StoreError> {
+        PlatformTx::begin(&self.0.connections.platform_read, Access::Read, self).await
+    }
+
+    /// The same, and it changes things.
+    pub async fn platform_write(&self) -> Result<PlatformTx, StoreError> {
+        PlatformTx::begin(&self.0.connections.platform_write, Access::Write, self).await
+    }
+
+    /// Closes every connection, after running transactions have ended.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let connections = self.0.connections.clone();
+        connections.tenant_read.close().await?;
+        connections.tenant_write.close().await?;
+        connections.platform_read.close().await?;
+        connections.platform_write.close().await?;
+        Ok(())
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
+    pub(crate) fn generations(&self) -> &Generations {
+        &self.0.generations
+    }
+}

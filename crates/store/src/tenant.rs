@@ -1,0 +1,308 @@
+//! Transactions of one organization: the first wall between organizations.
+//!
+//! Statements are made here and nowhere else. Each carries the organization, whatever the rest of the
+//! query says; a query module cannot leave it out, because it never holds a connection.
+
+use std::sync::Arc;
+
+use sea_orm::{
+    AccessMode, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection,
+    DatabaseTransaction, DbBackend, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, Value,
+    sea_query::{Expr, IntoCondition, NullOrdering, Query, SimpleExpr},
+};
+use uuid::Uuid;
+use wahana_domain::{Clock, OrganizationId, Timestamp};
+
+use crate::{cache::Generations, entity, error::StoreError, open_transactions::OpenTransaction};
+
+/// The right to open transactions of one organization. Given out by authentication, and by the few
+/// platform functions that find work for an organization; it cannot be made from an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tenant {
+    organization: OrganizationId,
+}
+
+impl Tenant {
+    pub(crate) const fn of(organization: OrganizationId) -> Self {
+        Self { organization }
+    }
+
+    /// The organization.
+    #[must_use]
+    pub const fn organization_id(self) -> OrganizationId {
+        self.organization
+    }
+}
+
+/// Whether a transaction writes. SQLite wants to know at its beginning: one that reads first and
+/// writes later fails with "database is locked" when another wrote in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// Begins a transaction of the right kind for the database.
+pub(crate) async fn begin(
+    connection: &DatabaseConnection,
+    access: Access,
+) -> Result<DatabaseTransaction, StoreError> {
+    let sqlite_transaction_mode = Some(match access {
+        Access::Read => SqliteTransactionMode::Deferred,
+        Access::Write => SqliteTransactionMode::Immediate,
+    });
+    let options = match connection.get_database_backend() {
+        DbBackend::Sqlite => TransactionOptions {
+            sqlite_transaction_mode,
+            ..Default::default()
+        },
+        _ => TransactionOptions {
+            access_mode: (access == Access::Read).then_some(AccessMode::ReadOnly),
+            ..Default::default()
+        },
+    };
+    Ok(connection.begin_with_options(options).await?)
+}
+
+/// A transaction in which there is one organization. Dropped without [`commit`](Self::commit), it
+/// changes nothing.
+pub struct TenantTx {
+    transaction: DatabaseTransaction,
+    organization: OrganizationId,
+    access: Access,
+    clock: Arc<dyn Clock>,
+    generations: Generations,
+    _open: OpenTransaction,
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(
+        connection: &DatabaseConnection,
+        tenant: Tenant,
+        access: Access,
+        clock: Arc<dyn Clock>,
+        generations: Generations,
+    ) -> Result<Self, StoreError> {
+        let open = OpenTransaction::begin();
+        let transaction = begin(connection, access).await?;
+        let organization = tenant.organization;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            // Ends with the transaction, so that a pooled connection keeps nothing.
+            let name_organization = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('app.organization_id', $1, true)",
+                [organization.to_string().into()],
+            );
+            transaction.execute_raw(name_organization).await?;
+        }
+        Ok(Self {
+            transaction,
+            organization,
+            access,
+            clock,
+            generations,
+            _open: open,
+        })
+    }
+
+    /// The organization of this transaction.
+    #[must_use]
+    pub const fn organization_id(&self) -> OrganizationId {
+        self.organization
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes the changes last, and tells the caches of this process.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await?;
+        if self.access == Access::Write {
+            self.generations.advance(self.organization);
+        }
+        Ok(())
+    }
+
+    /// Rows of the organization.
+    pub(crate) fn find<E: TenantVisible>(&self) -> TenantSelect<'_, E> {
+        TenantSelect {
+            select: E::find().filter(E::visible_to(self.organization)),
+            transaction: &self.transaction,
+        }
+    }
+
+    /// Adds a row, which becomes the organization's whatever `row` says.
+    pub(crate) async fn insert<A>(&self, mut row: A) -> Result<(), StoreError>
+    where
+        A: ActiveModelTrait + Send,
+        A::Entity: TenantOwned,
+    {
+        row.set(A::Entity::ORGANIZATION, self.organization.as_uuid().into());
+        A::Entity::insert(row)
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Changes rows of the organization.
+    pub(crate) fn update<E: TenantOwned>(&self) -> TenantUpdate<'_, E> {
+        TenantUpdate {
+            update: E::update_many().filter(E::visible_to(self.organization)),
+            transaction: &self.transaction,
+        }
+    }
+
+    /// Removes those rows of the organization for which `condition` holds; says how many.
+    pub(crate) async fn delete<E: TenantOwned>(
+        &self,
+        condition: impl IntoCondition,
+    ) -> Result<u64, StoreError> {
+        let delete = E::delete_many()
+            .filter(E::visible_to(self.organization))
+            .filter(condition.into_condition());
+        Ok(delete.exec(&self.transaction).await?.rows_affected)
+    }
+}
+
+/// An entity some of whose rows an organization may see.
+pub(crate) trait TenantVisible: EntityTrait {
+    /// The condition that holds for the organization's rows and no others.
+    fn visible_to(organization: OrganizationId) -> Condition;
+}
+
+/// An entity whose rows each belong to an organization.
+pub(crate) trait TenantOwned: TenantVisible {
+    /// The column that says to which.
+    const ORGANIZATION: Self::Column;
+}
+
+macro_rules! owned_by {
+    ($($entity:ident by $column:ident),+ $(,)?) => {$(
+        impl TenantVisible for entity::$entity::Entity {
+            fn visible_to(organization: OrganizationId) -> Condition {
+                <Self as TenantOwned>::ORGANIZATION.eq(organization.as_uuid()).into_condition()
+            }
+        }
+        impl TenantOwned for entity::$entity::Entity {
+            const ORGANIZATION: Self::Column = entity::$entity::Column::$column;
+        }
+    )+};
+}
+
+owned_by! {
+    organization by Id,
+    membership by OrganizationId,
+    invitation by OrganizationId,
+    access_token by OrganizationId,
+    access_token_session by OrganizationId,
+    session by OrganizationId,
+    message by OrganizationId,
+    audit_entry by OrganizationId,
+}
+
+/// People belong to nobody; an organization sees its members.
+impl TenantVisible for entity::user::Entity {
+    fn visible_to(organization: OrganizationId) -> Condition {
+        let members = Query::select()
+            .column(entity::membership::Column::UserId)
+            .from(entity::membership::Entity)
+            .and_where(entity::membership::Column::OrganizationId.eq(organization.as_uuid()))
+            .take();
+        entity::user::Column::Id.in_subquery(members).into_condition()
+    }
+}
+
+/// A query for rows of the organization.
+pub(crate) struct TenantSelect<'tx, E: EntityTrait> {
+    select: Select<E>,
+    transaction: &'tx DatabaseTransaction,
+}
+
+impl<E> TenantSelect<'_, E>
+where
+    E: EntityTrait,
+    E::Model: Send + Sync,
+{
+    pub(crate) fn filter(mut self, condition: impl IntoCondition) -> Self {
+        self.select = self.select.filter(condition.into_condition());
+        self
+    }
+
+    /// Sorts, rows without a value last on both databases.
+    pub(crate) fn order_by(mut self, column: E::Column, order: Order) -> Self {
+        self.select = self.select.order_by_with_nulls(column, order, NullOrdering::Last);
+        self
+    }
+
+    pub(crate) fn limit(mut self, limit: u64) -> Self {
+        self.select = self.select.limit(limit);
+        self
+    }
+
+    pub(crate) fn offset(mut self, offset: u64) -> Self {
+        self.select = self.select.offset(offset);
+        self
+    }
+
+    /// Makes other transactions that want the same lock wait until this one ends. SQLite has one
+    /// writer at a time anyway.
+    pub(crate) fn lock(mut self) -> Self {
+        self.select = self.select.lock_exclusive();
+        self
+    }
+
+    pub(crate) async fn one(self) -> Result<Option<E::Model>, StoreError> {
+        Ok(self.select.one(self.transaction).await?)
+    }
+
+    pub(crate) async fn all(self) -> Result<Vec<E::Model>, StoreError> {
+        Ok(self.select.all(self.transaction).await?)
+    }
+
+    /// The distinct values of a column of UUIDs.
+    pub(crate) async fn distinct_uuids(self, column: E::Column) -> Result<Vec<Uuid>, StoreError> {
+        Ok(self
+            .select
+            .select_only()
+            .column(column)
+            .distinct()
+            .into_tuple()
+            .all(self.transaction)
+            .await?)
+    }
+
+    pub(crate) async fn count(self) -> Result<u64, StoreError> {
+        Ok(self.select.count(self.transaction).await?)
+    }
+}
+
+/// A change of rows of the organization.
+pub(crate) struct TenantUpdate<'tx, E: EntityTrait> {
+    update: UpdateMany<E>,
+    transaction: &'tx DatabaseTransaction,
+}
+
+impl<E: TenantOwned> TenantUpdate<'_, E> {
+    pub(crate) fn filter(mut self, condition: impl IntoCondition) -> Self {
+        self.update = self.update.filter(condition.into_condition());
+        self
+    }
+
+    pub(crate) fn set(self, column: E::Column, value: impl Into<Value>) -> Self {
+        self.set_expression(column, Expr::value(value))
+    }
+
+    pub(crate) fn set_expression(mut self, column: E::Column, expression: SimpleExpr) -> Self {
+        self.update = self.update.col_expr(column, expression);
+        self
+    }
+
+    /// Runs it; says how many rows changed.
+    pub(crate) async fn run(self) -> Result<u64, StoreError> {
+        Ok(self.update.exec(self.transaction).await?.rows_affected)
+    }
+}
