@@ -1,1 +1,5 @@
-//! .
+//! What the tests of several crates share.
+
+pub mod cutting_proxy;
+pub mod postgres;
+pub mod sqlite;
