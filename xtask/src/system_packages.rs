@@ -1,0 +1,136 @@
+//! Programs that the tests need and that come from the distribution.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::postgres;
+
+/// A program that some test needs.
+struct Need {
+    name: &'static str,
+    /// The Debian package that has it.
+    package: &'static str,
+    is_present: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[Need {
+    name: "PostgreSQL",
+    package: "postgresql",
+    is_present: || postgres::program_folder().is_ok(),
+}];
+
+/// Installs what is lacking where that needs no question, and otherwise says what to install.
+pub(crate) fn ensure() -> anyhow::Result<()> {
+    let lacking = lacking(NEEDS);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let Some(prefix) = apt_get() else {
+        bail!(instruction(&lacking))
+    };
+    let packages: Vec<_> = lacking.iter().map(|need| need.package).collect();
+    eprintln!("installing with apt-get, for the tests: {}", packages.join(" "));
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(prefix[0]);
+        command.args(&prefix[1..]).args(arguments).stdin(Stdio::null());
+        let output = command.output().context("cannot start apt-get")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "apt-get {} failed: {}",
+            arguments[0],
+            errors.trim()
+        );
+        Ok(())
+    };
+    run(&["update"])
+        .and_then(|()| {
+            run(&[
+                &["install", "--yes", "--no-install-recommends"],
+                packages.as_slice(),
+            ]
+            .concat())
+        })
+        .with_context(|| instruction(&lacking))?;
+    match self::lacking(NEEDS).as_slice() {
+        [] => Ok(()),
+        still => bail!("after the installation still: {}", instruction(still)),
+    }
+}
+
+fn lacking(needs: &'static [Need]) -> Vec<&'static Need> {
+    needs.iter().filter(|need| !(need.is_present)()).collect()
+}
+
+fn instruction(lacking: &[&Need]) -> String {
+    let names: Vec<_> = lacking.iter().map(|need| need.name).collect();
+    let packages: Vec<_> = lacking.iter().map(|need| need.package).collect();
+    format!(
+        "the tests need {}; on Debian: `apt-get install {}`",
+        names.join(" and "),
+        packages.join(" ")
+    )
+}
+
+/// The words that start an `apt-get` which may install, if there is one that asks nothing.
+fn apt_get() -> Option<&'static [&'static str]> {
+    if !is_on_path("apt-get") {
+        return None;
+    }
+    // A package that asks a question would wait forever.
+    let as_root: &[&str] = &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+    let with_sudo: &[&str] = &[
+        "sudo",
+        "--non-interactive",
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+    ];
+    if rustix::process::geteuid().is_root() {
+        return Some(as_root);
+    }
+    let sudo_asks_nothing = Command::new("sudo")
+        .args(["--non-interactive", "true"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    sudo_asks_nothing.then_some(with_sudo)
+}
+
+fn is_on_path(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_lacking_is_asked_for() {
+        const NEEDS: &[Need] = &[
+            Need {
+                name: "Present",
+                package: "present-package",
+                is_present: || true,
+            },
+            Need {
+                name: "One",
+                package: "one-package",
+                is_present: || false,
+            },
+            Need {
+                name: "Two",
+                package: "two-package",
+                is_present: || false,
+            },
+        ];
+        assert_eq!(
+            instruction(&lacking(NEEDS)),
+            "the tests need One and Two; on Debian: `apt-get install one-package two-package`"
+        );
+    }
+}
