@@ -1,1 +1,19 @@
-//! .
+//! wahana over HTTP.
+//!
+//! A route's arguments say who may call it: [`Allowed`](extract::Allowed) and its siblings are the only
+//! way to the permissions that the services ask for. Errors become answers in one place.
+
+mod audited;
+mod envelope;
+mod error;
+mod extract;
+mod origin;
+mod request;
+mod routes;
+mod settings;
+mod state;
+
+pub use error::ErrorCode;
+pub use routes::{openapi, router};
+pub use settings::ApiSettings;
+pub use state::ApiState;

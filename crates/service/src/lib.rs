@@ -1,1 +1,21 @@
-//! .
+//! What wahana does. One module a subject; both faces and the command line call the same functions.
+//!
+//! A function of an organization takes a [`Granted`](access::Granted) permission, which only a
+//! recognized caller who has it can hold, and validated input; it opens its own short transactions.
+
+pub mod access;
+pub mod access_tokens;
+pub mod audit;
+mod context;
+mod error;
+mod fields;
+pub mod organizations;
+mod services;
+
+pub use context::{Context, Operator, RequestOrigin};
+pub use error::{Conflict, ServiceError};
+pub use fields::FieldErrors;
+pub use services::Services;
+pub use wahana_store::{
+    Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
+};

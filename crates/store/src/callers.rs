@@ -107,14 +107,14 @@ impl Identity {
         &self.memberships
     }
 
-    /// The caller in the organization that was asked for; without one, in the only or first there is.
+    /// The caller in the organization that was asked for; without one, in the only one there is.
     pub fn caller(&self, wanted: Option<OrganizationId>) -> Result<Caller, NoCaller> {
         let membership = match wanted {
             Some(id) => self
                 .memberships
                 .iter()
                 .find(|(organization, _)| organization.id == id),
-            None => self.memberships.first(),
+            None => self.memberships.first().filter(|_| self.memberships.len() == 1),
         };
         let (organization, role) = membership.ok_or(NoCaller::NoOrganization)?;
         let caller = Caller {
@@ -186,6 +186,12 @@ impl Caller {
     #[must_use]
     pub fn sessions(&self) -> Option<&[SessionId]> {
         self.sessions.as_deref()
+    }
+
+    /// The same, shared, as a part of what is asked of the store.
+    #[must_use]
+    pub fn session_limit(&self) -> Option<Arc<[SessionId]>> {
+        self.sessions.clone()
     }
 
     /// Whether there is this session of the organization for the caller.

@@ -62,6 +62,14 @@ pub enum StoreError {
     Database(String),
 }
 
+impl StoreError {
+    /// Whether the database could not be reached, so that trying again later may help.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 /// A rule of uniqueness that a write broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uniqueness {

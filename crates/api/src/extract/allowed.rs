@@ -1,0 +1,128 @@
+//! Whether the caller may do what the route does, to what its path names.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use serde::Serialize;
+use wahana_domain::{AccessToken, Session};
+use wahana_service::{
+    Caller, ServiceError, Services,
+    access::{Granted, Owned, Permission},
+};
+
+use super::identity::{SignedIn, scope};
+use crate::{envelope::Reply, error::ApiError, request::RequestScope, state::ApiState};
+
+/// What a path names inside the caller's organization.
+pub(crate) trait Resource: Send + 'static {
+    /// What was found.
+    type Found: Send;
+
+    /// Finds it; for whoever may not see it, it does not exist.
+    fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        scope: &RequestScope,
+    ) -> impl Future<Output = Result<Self::Found, ServiceError>> + Send;
+}
+
+/// A caller who has permission `P`, and what they may do it to. A handler gets to its service only
+/// with this, so none can forget the check.
+pub(crate) struct Allowed<R: Resource, P> {
+    pub(crate) found: R::Found,
+    pub(crate) access: Granted<P>,
+    scope: RequestScope,
+}
+
+impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::from_request_parts(parts, state).await?;
+        let context = signed_in.context(&parts.headers)?;
+        let scope = scope(parts)?;
+        let path = PathParams::read(parts).await;
+        let found = R::find(state.services(), &context.caller, &path, &scope).await?;
+        Ok(Self {
+            found,
+            access: Granted::check(context)?,
+            scope,
+        })
+    }
+}
+
+impl<R: Resource, P> Allowed<R, P> {
+    /// A success.
+    pub(crate) fn reply<'a, T: Serialize>(&'a self, message: &'a str, data: T) -> Reply<'a, T> {
+        Reply::new(&self.scope, message, data)
+    }
+}
+
+/// The parts of the path that have names, percent-decoded once.
+pub(crate) struct PathParams(HashMap<String, String>);
+
+impl PathParams {
+    async fn read(parts: &mut Parts) -> Self {
+        // A part that is no UTF-8 names nothing.
+        let params = RawPathParams::from_request_parts(parts, &()).await;
+        let params = params
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self(params.collect())
+    }
+
+    /// The text of a part; empty, which names nothing, if there is none.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// The organization itself.
+pub(crate) enum OfOrganization {}
+
+impl Resource for OfOrganization {
+    type Found = ();
+
+    async fn find(_: &Services, _: &Caller, _: &PathParams, _: &RequestScope) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+/// The session that the path names.
+pub(crate) enum OfSession {}
+
+impl Resource for OfSession {
+    type Found = Owned<Session>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        scope: &RequestScope,
+    ) -> Result<Owned<Session>, ServiceError> {
+        let session = Owned::<Session>::find(services, caller, path.get("sessionId")).await?;
+        scope.set_session(session.id);
+        Ok(session)
+    }
+}
+
+/// The access token that the path names.
+pub(crate) enum OfToken {}
+
+impl Resource for OfToken {
+    type Found = Owned<AccessToken>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        _: &RequestScope,
+    ) -> Result<Owned<AccessToken>, ServiceError> {
+        Owned::<AccessToken>::find(services, caller, path.get("tokenId")).await
+    }
+}

@@ -1,0 +1,101 @@
+//! Query strings.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::IntoParams;
+use wahana_service::FieldErrors;
+
+use crate::{error::ApiError, state::ApiState};
+
+/// The query string, strictly: unknown, repeated and faulty parameters are 422.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let deserializer = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
+        match serde_path_to_error::deserialize(deserializer) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => {
+                let text = error.inner().to_string();
+                let named = text.split('`').nth(1).filter(|_| text.contains("field `"));
+                let path = error.path().to_string();
+                let field = named.map_or(path, str::to_owned);
+                let fault = if text.starts_with("unknown field") {
+                    "is not a parameter of this request".to_owned()
+                } else if text.starts_with("duplicate field") {
+                    "is given twice".to_owned()
+                } else if text.starts_with("missing field") {
+                    "is required".to_owned()
+                } else {
+                    "has a value of the wrong kind".to_owned()
+                };
+                Err(FieldErrors::one(&field, fault).into())
+            }
+        }
+    }
+}
+
+/// Which page of a list that wahana keeps.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i128>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 100, default = 15)]
+    per_page: Option<i128>,
+}
+
+/// A page within bounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    pub(crate) number: u64,
+    pub(crate) size: u64,
+}
+
+const DEFAULT_PAGE_SIZE: u64 = 15;
+const MAX_PAGE_SIZE: u64 = 100;
+const MAX_PAGE: u64 = 1_000_000;
+
+impl Paging {
+    /// Checks both numbers.
+    pub(crate) fn check(self) -> Result<Page, ApiError> {
+        let mut errors = FieldErrors::default();
+        let page = Page::check(self.page, self.per_page, &mut errors);
+        Ok(errors.finish(page)?)
+    }
+}
+
+impl Page {
+    /// Checks both numbers of a request that has other parameters too.
+    pub(crate) fn check(
+        page: Option<i128>,
+        per_page: Option<i128>,
+        errors: &mut FieldErrors,
+    ) -> Option<Self> {
+        let number = errors.take("page", within(page, 1, MAX_PAGE));
+        let size = errors.take("per_page", within(per_page, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE));
+        Some(Self {
+            number: number?,
+            size: size?,
+        })
+    }
+
+    pub(crate) const fn offset(self) -> u64 {
+        (self.number - 1) * self.size
+    }
+}
+
+fn within(given: Option<i128>, default: u64, max: u64) -> Result<u64, String> {
+    let Some(given) = given else { return Ok(default) };
+    let in_bounds = u64::try_from(given)
+        .ok()
+        .filter(|number| (1..=max).contains(number));
+    in_bounds.ok_or_else(|| format!("must be from 1 to {max}"))
+}

@@ -1,0 +1,198 @@
+//! What surrounds every request: its id, where it came from, its log line, its error answer, and the
+//! row that a refusal leaves in the audit log.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use uuid::Uuid;
+use wahana_domain::{SessionId, Timestamp};
+use wahana_service::{Context, Operator, RequestOrigin, audit};
+
+use crate::{error::ApiError, origin::source_address, state::ApiState};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of the request that is being answered. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestScope(Arc<Scope>);
+
+#[derive(Debug)]
+struct Scope {
+    origin: RequestOrigin,
+    begun_at: Timestamp,
+    context: OnceLock<Context>,
+    operator: OnceLock<Operator>,
+    session: OnceLock<SessionId>,
+}
+
+impl RequestScope {
+    fn new(origin: RequestOrigin, begun_at: Timestamp) -> Self {
+        Self(Arc::new(Scope {
+            origin,
+            begun_at,
+            context: OnceLock::new(),
+            operator: OnceLock::new(),
+            session: OnceLock::new(),
+        }))
+    }
+
+    /// The request's id and where it came from.
+    pub(crate) fn origin(&self) -> &RequestOrigin {
+        &self.0.origin
+    }
+
+    /// When it arrived.
+    pub(crate) fn begun_at(&self) -> Timestamp {
+        self.0.begun_at
+    }
+
+    /// Notes who calls, for the log.
+    pub(crate) fn set_context(&self, context: &Context) {
+        // A request has one caller: a second note says the same.
+        let _ = self.0.context.set(context.clone());
+    }
+
+    /// Notes that an operator calls, for the log.
+    pub(crate) fn set_operator(&self, operator: &Operator) {
+        let _ = self.0.operator.set(operator.clone());
+    }
+
+    /// Notes which session is meant, for the log.
+    pub(crate) fn set_session(&self, session: SessionId) {
+        let _ = self.0.session.set(session);
+    }
+}
+
+/// Surrounds a request.
+pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|peer| peer.0.ip());
+    let source = source_address(peer, request.headers(), &state.settings().trusted_proxies);
+    let origin = RequestOrigin::new(request_id(request.headers()), source);
+    let scope = RequestScope::new(origin, state.services().now());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    request.extensions_mut().insert(scope.clone());
+
+    let mut response = next.run(request).await;
+
+    let error = response.extensions_mut().remove::<Arc<ApiError>>();
+    if let Some(error) = &error {
+        record_refusal(&state, &scope, &method, route, error).await;
+        let headers = std::mem::take(response.headers_mut());
+        response = error.render(state.services().now(), &scope.origin().request_id);
+        for (name, value) in &headers {
+            if !response.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+    }
+    set_headers(response.headers_mut(), scope.origin());
+    log(&scope, &method, route, &response, error.as_deref(), begun);
+    response
+}
+
+/// The caller's id for the request if it is well formed, else one of ours.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_well_formed = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    };
+    let given = headers
+        .get(&REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(is_well_formed);
+    given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn set_headers(headers: &mut HeaderMap, origin: &RequestOrigin) {
+    if let Ok(id) = HeaderValue::from_str(&origin.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    // Answers are one caller's and one moment's.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+}
+
+async fn record_refusal(
+    state: &ApiState,
+    scope: &RequestScope,
+    method: &Method,
+    route: &str,
+    error: &ApiError,
+) {
+    let Some(operation) = state.operations().audited(method, route) else {
+        return;
+    };
+    let (services, code) = (state.services(), error.code.as_str());
+    let written = if let Some(context) = scope.0.context.get() {
+        let session = scope.0.session.get().copied();
+        audit::record_refusal(services, context, operation, session, code).await
+    } else if let Some(operator) = scope.0.operator.get() {
+        audit::record_refusal_to_operator(services, operator, operation, code).await
+    } else {
+        return;
+    };
+    if let Err(failure) = written {
+        tracing::error!(
+            request.id = scope.origin().request_id,
+            operation,
+            error = %failure,
+            "a refusal could not be written to the audit log"
+        );
+    }
+}
+
+fn log(
+    scope: &RequestScope,
+    method: &Method,
+    route: &str,
+    response: &Response,
+    error: Option<&ApiError>,
+    begun: Instant,
+) {
+    let origin = scope.origin();
+    let caller = scope.0.context.get().map(|context| &context.caller);
+    let status = response.status().as_u16();
+    let duration_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let code = error.map(|error| error.code.as_str());
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request.id = origin.request_id,
+                http.method = %method,
+                http.route = route,
+                http.status = status,
+                duration_ms,
+                source.address = origin.source_address.map(tracing::field::display),
+                organization.id = caller.map(|caller| tracing::field::display(caller.organization().id)),
+                user.id = caller.map(|caller| tracing::field::display(caller.user_id())),
+                session.id = scope.0.session.get().map(tracing::field::display),
+                error.code = code,
+                error.reason = error.and_then(ApiError::internal_reason),
+                "request answered"
+            )
+        };
+    }
+    if status >= 500 { line!(error) } else { line!(info) }
+}

@@ -1,0 +1,112 @@
+//! Every route, and the OpenAPI document that is made of them.
+
+mod access_tokens;
+mod organization;
+
+use std::any::Any;
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    error::{ApiError, ErrorCode},
+    request::{self, REQUEST_ID},
+    state::ApiState,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "wahana",
+        description = "The organization layer for WAHA: each organization has a WAHA of its own.",
+    ),
+    modifiers(&Security),
+    security(("token" = []), ("sign_in" = [])),
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let components = document.components.get_or_insert_default();
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("`<id>|<secret>` of an access token"))
+            .build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let cookie = ApiKeyValue::with_description(
+            crate::extract::SIGN_IN_COOKIE,
+            "The cookie of a person who signed in. Changes also need `Origin` and `X-Requested-With`.",
+        );
+        components.add_security_scheme("sign_in", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+fn described() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(organization::get, organization::update))
+        .routes(routes!(access_tokens::list, access_tokens::create))
+        .routes(routes!(access_tokens::get, access_tokens::revoke))
+}
+
+/// The OpenAPI 3.1 document of the API.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// The whole API, to be served with connection information.
+pub fn router(state: ApiState) -> Router {
+    let cors = cors(&state);
+    let (router, _) = described().split_for_parts();
+    router
+        .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                ErrorCode::MethodNotAllowed,
+                "This address does not know this method.",
+            )
+        })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), request::surround))
+        .layer(cors)
+        .with_state(state)
+}
+
+/// Pages of the configured origins may call with a token; cookies are never theirs to send.
+fn cors(state: &ApiState) -> CorsLayer {
+    let origins = state
+        .settings()
+        .cors_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            REQUEST_ID,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let why = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::internal(format!("panic: {}", why.unwrap_or("of an unknown kind"))).into_response()
+}

@@ -1,0 +1,183 @@
+//! `/api/waha/organization`
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use wahana_domain::{
+    Country, Language, Organization, OrganizationId, Retention, Role, Text, TimeZone, Timestamp,
+};
+use wahana_service::{
+    FieldErrors,
+    access::{BeMember, ManageOrganization},
+    organizations::{self, OrganizationChange},
+};
+
+use crate::{
+    envelope::Envelope,
+    error::{ApiError, ErrorBody},
+    extract::{Allowed, Json, OfOrganization, Patch},
+    state::ApiState,
+};
+
+/// The organization.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OrganizationResource {
+    #[schema(value_type = String, format = Uuid)]
+    id: OrganizationId,
+    name: String,
+    /// `active`, or `suspended` by the platform.
+    status: &'static str,
+    /// Where its national numbers are from, by two letters; null if they are refused.
+    #[schema(value_type = Option<String>)]
+    country: Option<Country>,
+    #[schema(value_type = String)]
+    time_zone: TimeZone,
+    #[schema(value_type = String)]
+    language: Language,
+    limits: Limits,
+    retention: RetentionFields,
+    /// The caller's role in it.
+    #[schema(value_type = String)]
+    role: Role,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// How many things the organization may have; null is no limit. Set by the platform.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Limits {
+    sessions: Option<i32>,
+}
+
+/// For how many days data is kept; null is for ever.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit belongs into the names of the API"
+)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionFields {
+    #[schema(minimum = 1, maximum = 3650)]
+    messages_days: Option<i32>,
+    #[schema(minimum = 1, maximum = 3650)]
+    media_days: Option<i32>,
+    #[schema(minimum = 1, maximum = 3650)]
+    audit_days: Option<i32>,
+}
+
+/// What to change; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateOrganization {
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// Two letters, or null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    country: Patch<String>,
+    time_zone: Option<String>,
+    language: Option<String>,
+    /// All three of them.
+    retention: Option<RetentionFields>,
+}
+
+const MAX_RETENTION_DAYS: i32 = 3650;
+
+impl UpdateOrganization {
+    fn check(self) -> Result<OrganizationChange, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let name = self
+            .name
+            .map(|name| errors.take("name", Text::<100>::parse(&name)));
+        let country = self
+            .country
+            .map(|country| errors.take("country", country.parse::<Country>()));
+        let time_zone = self
+            .time_zone
+            .map(|zone| errors.take("time_zone", zone.parse::<TimeZone>()));
+        let language = self
+            .language
+            .map(|language| errors.take("language", language.parse::<Language>()));
+        for (field, days) in self.retention.iter().flat_map(|retention| {
+            [
+                ("retention.messages_days", retention.messages_days),
+                ("retention.media_days", retention.media_days),
+                ("retention.audit_days", retention.audit_days),
+            ]
+        }) {
+            if days.is_some_and(|days| !(1..=MAX_RETENTION_DAYS).contains(&days)) {
+                errors.add(field, format!("must be null or from 1 to {MAX_RETENTION_DAYS}"));
+            }
+        }
+        errors.finish(Some(OrganizationChange {
+            name: name.flatten().map(Text::into_string),
+            country,
+            time_zone: time_zone.flatten(),
+            language: language.flatten(),
+            retention: self.retention.map(|retention| Retention {
+                messages_days: retention.messages_days,
+                media_days: retention.media_days,
+                audit_days: retention.audit_days,
+            }),
+        }))
+    }
+}
+
+impl OrganizationResource {
+    fn of(organization: Organization, role: Role) -> Self {
+        Self {
+            id: organization.id,
+            status: organization.state.as_str(),
+            country: organization.country,
+            time_zone: organization.time_zone,
+            language: organization.language,
+            limits: Limits {
+                sessions: organization.limits.sessions,
+            },
+            retention: RetentionFields {
+                messages_days: organization.retention.messages_days,
+                media_days: organization.retention.media_days,
+                audit_days: organization.retention.audit_days,
+            },
+            role,
+            created_at: organization.created_at,
+            updated_at: organization.updated_at,
+            name: organization.name,
+        }
+    }
+}
+
+/// The caller's organization.
+#[utoipa::path(
+    get, path = "/api/waha/organization", operation_id = "organization.get", tag = "organization",
+    responses((status = OK, body = Envelope<OrganizationResource>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn get(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfOrganization, BeMember>,
+) -> Result<Response, ApiError> {
+    let organization = organizations::get(state.services(), &allowed.access).await?;
+    let resource = OrganizationResource::of(organization, allowed.access.role());
+    Ok(allowed.reply("Organization retrieved.", resource).into_response())
+}
+
+/// Changes the caller's organization.
+#[utoipa::path(
+    patch, path = "/api/waha/organization", operation_id = "organization.update", tag = "organization",
+    request_body = UpdateOrganization,
+    responses((status = OK, body = Envelope<OrganizationResource>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn update(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfOrganization, ManageOrganization>,
+    Json(body): Json<UpdateOrganization>,
+) -> Result<Response, ApiError> {
+    let organization = organizations::update(state.services(), &allowed.access, &body.check()?).await?;
+    let resource = OrganizationResource::of(organization, allowed.access.role());
+    Ok(allowed.reply("Organization updated.", resource).into_response())
+}

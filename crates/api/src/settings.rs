@@ -1,0 +1,33 @@
+//! How the HTTP side is set up.
+
+use ipnet::IpNet;
+use url::Url;
+
+/// How the HTTP side is set up.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// wahana's address as people see it: for links, and for what counts as same origin.
+    pub public_url: Url,
+    /// The proxies in front of wahana whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The origins whose pages may call wahana with a token.
+    pub cors_origins: Vec<String>,
+    /// The largest body of a request without an upload, in bytes.
+    pub body_limit: usize,
+    /// The largest medium that may be uploaded or fetched, in bytes.
+    pub media_limit: usize,
+}
+
+impl ApiSettings {
+    /// The defaults, for wahana at this address.
+    #[must_use]
+    pub const fn at(public_url: Url) -> Self {
+        Self {
+            public_url,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            body_limit: 1024 * 1024,
+            media_limit: 32 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The audit log: who did what, and what came of it.
+
+use wahana_domain::{AuditEntry, AuditEntryId, AuditOutcome, OrganizationId, SessionId, Timestamp};
+use wahana_store::{
+    PlatformTx, TenantTx,
+    audit::{AuditQuery, Position},
+};
+
+use crate::{
+    Context, Operator, RequestOrigin, ServiceError, Services,
+    access::{Granted, ReadAudit},
+    context::Actor,
+};
+
+/// A page of the log and where the next one begins.
+#[derive(Debug)]
+pub struct AuditPage {
+    /// The entries, newest first.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// A page of the organization's log.
+pub async fn page(
+    services: &Services,
+    access: &Granted<ReadAudit>,
+    query: &AuditQuery,
+    limit: u64,
+) -> Result<AuditPage, ServiceError> {
+    let tx = services.store.read(access.tenant()).await?;
+    let mut entries = wahana_store::audit::page(&tx, query, limit + 1).await?;
+    let has_more = u64::try_from(entries.len()).unwrap_or(u64::MAX) > limit;
+    if has_more {
+        entries.pop();
+    }
+    let next = has_more
+        .then(|| {
+            entries.last().map(|entry| Position {
+                created_at: entry.created_at,
+                id: entry.id,
+            })
+        })
+        .flatten();
+    Ok(AuditPage { entries, next })
+}
+
+/// Writes that something was refused to a caller, unless the log already says how the request ended.
+pub async fn record_refusal(
+    services: &Services,
+    context: &Context,
+    operation: &str,
+    session: Option<SessionId>,
+    error_code: &str,
+) -> Result<(), ServiceError> {
+    if context.origin.outcome_is_recorded() {
+        return Ok(());
+    }
+    let tx = services.store.write(context.caller.tenant()).await?;
+    record(&tx, context, operation, session, failure(error_code)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The same for an operator.
+pub async fn record_refusal_to_operator(
+    services: &Services,
+    operator: &Operator,
+    operation: &str,
+    error_code: &str,
+) -> Result<(), ServiceError> {
+    if operator
+        .actor()
+        .origin
+        .is_some_and(RequestOrigin::outcome_is_recorded)
+    {
+        return Ok(());
+    }
+    let tx = services.store.platform_write().await?;
+    record_by_operator(&tx, operator, None, operation, None, failure(error_code)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The outcome of something that did not succeed.
+pub(crate) fn failure(error_code: &str) -> AuditOutcome {
+    AuditOutcome::Failure {
+        error_code: error_code.to_owned(),
+    }
+}
+
+/// Writes what a caller did, in the transaction that does it.
+pub(crate) async fn record(
+    tx: &TenantTx,
+    context: &Context,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    if outcome != AuditOutcome::Intent {
+        context.origin.set_outcome_recorded();
+    }
+    let actor = context.actor();
+    let entry = entry(&actor, actor.organization, operation, session, outcome, tx.now());
+    Ok(wahana_store::audit::insert(tx, &entry).await?)
+}
+
+/// Writes what an operator did, in the transaction that does it; in an organization's log if it
+/// concerned one.
+pub(crate) async fn record_by_operator(
+    tx: &PlatformTx,
+    operator: &Operator,
+    organization: Option<OrganizationId>,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let actor = operator.actor();
+    if let Some(origin) = actor.origin {
+        origin.set_outcome_recorded();
+    }
+    let entry = entry(&actor, organization, operation, session, outcome, tx.now());
+    Ok(tx.record(&entry).await?)
+}
+
+fn entry(
+    actor: &Actor<'_>,
+    organization_id: Option<OrganizationId>,
+    operation: &str,
+    session_id: Option<SessionId>,
+    outcome: AuditOutcome,
+    created_at: Timestamp,
+) -> AuditEntry {
+    AuditEntry {
+        id: AuditEntryId::new(),
+        organization_id,
+        actor: actor.kind,
+        user_id: actor.user,
+        token_id: actor.token.cloned(),
+        session_id,
+        operation: operation.to_owned(),
+        outcome,
+        source_address: actor.origin.and_then(|origin| origin.source_address),
+        request_id: actor.origin.map(|origin| origin.request_id.clone()),
+        created_at,
+    }
+}

@@ -1,0 +1,124 @@
+//! What can be refused, and why, in words for whoever must act.
+
+use std::time::Duration;
+
+use wahana_domain::{MessageId, SessionStatus};
+use wahana_store::{StoreError, Uniqueness};
+
+use crate::FieldErrors;
+
+/// Why a service function did not do what was asked. `api` maps it to HTTP in one place.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no such session for the caller: it does not exist, or it is another's. The two are
+    /// never told apart.
+    #[error("WAHA session not found")]
+    SessionNotFound,
+    /// There is no such thing for the caller; the text names the kind of thing.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The caller's role, abilities or session limit do not allow it.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Some fields are wrong.
+    #[error("The given data was invalid.")]
+    Invalid(FieldErrors),
+    /// Something in the organization stands in the way.
+    #[error("{message}")]
+    Conflict {
+        /// What kind of conflict.
+        kind: Conflict,
+        /// What stands in the way and what to do.
+        message: String,
+    },
+    /// The session is in the wrong state for this.
+    #[error("{message}")]
+    SessionNotReady {
+        /// Its state.
+        status: SessionStatus,
+        /// The state and the next step, in words.
+        message: String,
+    },
+    /// The organization has as many as it may.
+    #[error("{0}")]
+    QuotaExceeded(String),
+    /// Too many attempts.
+    #[error("Too many attempts. Try again later.")]
+    RateLimited {
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
+    /// A person's e-mail address or password is wrong; which of them is never told.
+    #[error("E-mail address or password is wrong.")]
+    WrongPassword,
+    /// A link was used, taken back, has ended, or never was; which is never told.
+    #[error("This link is not valid any more. Ask for a new one.")]
+    LinkInvalid,
+    /// WAHA answered something it should not have.
+    #[error(
+        "WAHA gave an unexpected answer. Nothing is known to have changed; try again, and tell the operator if it stays."
+    )]
+    WahaFaulty,
+    /// No WAHA answers, or none has room. Nothing was handed over.
+    #[error("{message}")]
+    WahaUnavailable {
+        /// What is missing, in words.
+        message: String,
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
+    /// WAHA was asked and did not answer in time: nobody knows whether it happened.
+    #[error("WAHA did not answer in time. It is not known whether this happened.")]
+    WahaTimeout {
+        /// What can be asked about later, if it was a message.
+        message_id: Option<MessageId>,
+    },
+    /// Our own storage failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A defect of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What kind of conflict stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// A session has that name.
+    SessionAlreadyExists,
+    /// A session has that number.
+    PhoneNumberTaken,
+    /// Anything else that exists already or must stay.
+    Other,
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        let StoreError::Conflict(rule) = &error else {
+            return Self::Store(error);
+        };
+        let (kind, message) = match rule {
+            Uniqueness::SessionName => (
+                Conflict::SessionAlreadyExists,
+                "A session with this name exists already. Choose another name, or delete that session.",
+            ),
+            Uniqueness::SessionPhoneNumber => (
+                Conflict::PhoneNumberTaken,
+                "Another session of this organization is paired with this phone number.",
+            ),
+            Uniqueness::WahaName => (
+                Conflict::Other,
+                "This session of the WAHA server is or was assigned already.",
+            ),
+            Uniqueness::UserEmail => (Conflict::Other, "A user with this e-mail address exists already."),
+            Uniqueness::Membership => (Conflict::Other, "This person is a member already."),
+            Uniqueness::ServerName => (Conflict::Other, "A WAHA server with this name exists already."),
+            Uniqueness::ServerAddress => (Conflict::Other, "A WAHA server at this address exists already."),
+            Uniqueness::TokenId => (Conflict::Other, "A token with this id exists already."),
+        };
+        Self::Conflict {
+            kind,
+            message: message.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the functions of this crate share.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use wahana_domain::{Timestamp, TokenId};
+use wahana_store::{Callers, Credential, Identity, Store, TenantCache, sessions::SessionNamed};
+
+use crate::ServiceError;
+
+/// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
+const CACHED_SESSIONS: u64 = 20_000;
+
+/// Everything that the functions of this crate share. One a process.
+#[derive(Debug)]
+pub struct Services {
+    pub(crate) store: Store,
+    pub(crate) callers: Callers,
+    used_tokens: Mutex<HashMap<TokenId, Timestamp>>,
+    pub(crate) session_by_name: TenantCache<SessionNamed>,
+}
+
+impl Services {
+    /// Over an open store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self {
+            callers: Callers::new(store.clone()),
+            used_tokens: Mutex::default(),
+            session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
+            store,
+        }
+    }
+
+    /// Recognizes callers.
+    #[must_use]
+    pub const fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// Notes that a token was used, to be written down with others once a minute.
+    pub fn note_use(&self, identity: &Identity) {
+        if let Credential::Token(id) | Credential::PlatformToken(id) = identity.credential()
+            && let Ok(mut used) = self.used_tokens.lock()
+        {
+            match used.get_mut(id) {
+                Some(at) => *at = self.now(),
+                None => drop(used.insert(id.clone(), self.now())),
+            }
+        }
+    }
+
+    /// Writes down when tokens were last used.
+    pub async fn write_token_uses(&self) -> Result<(), ServiceError> {
+        let used = match self.used_tokens.lock() {
+            Ok(mut used) => std::mem::take(&mut *used),
+            Err(_) => {
+                return Err(ServiceError::Internal(
+                    "the list of used tokens is poisoned".to_owned(),
+                ));
+            }
+        };
+        if used.is_empty() {
+            return Ok(());
+        }
+        let used: Vec<_> = used.into_iter().collect();
+        let tx = self.store.platform_write().await?;
+        tx.touch_tokens(&used).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+}
