@@ -15,7 +15,7 @@ use axum::{
 };
 use uuid::Uuid;
 use wahana_domain::{SessionId, Timestamp};
-use wahana_service::{Context, Operator, RequestOrigin, audit};
+use wahana_service::{Context, Operator, Person, RequestOrigin, audit};
 
 use crate::{error::ApiError, origin::source_address, state::ApiState};
 
@@ -29,6 +29,7 @@ pub(crate) struct RequestScope(Arc<Scope>);
 struct Scope {
     origin: RequestOrigin,
     begun_at: Timestamp,
+    person: OnceLock<Person>,
     context: OnceLock<Context>,
     operator: OnceLock<Operator>,
     session: OnceLock<SessionId>,
@@ -39,6 +40,7 @@ impl RequestScope {
         Self(Arc::new(Scope {
             origin,
             begun_at,
+            person: OnceLock::new(),
             context: OnceLock::new(),
             operator: OnceLock::new(),
             session: OnceLock::new(),
@@ -53,6 +55,11 @@ impl RequestScope {
     /// When it arrived.
     pub(crate) fn begun_at(&self) -> Timestamp {
         self.0.begun_at
+    }
+
+    /// Notes who it is from, for the log, before it is known for which organization they call.
+    pub(crate) fn set_person(&self, person: &Person) {
+        let _ = self.0.person.set(person.clone());
     }
 
     /// Notes who calls, for the log.
@@ -150,6 +157,8 @@ async fn record_refusal(
         audit::record_refusal(services, context, operation, session, code).await
     } else if let Some(operator) = scope.0.operator.get() {
         audit::record_refusal_to_operator(services, operator, operation, code).await
+    } else if let Some(person) = scope.0.person.get() {
+        audit::record_refusal_to_person(services, person, operation, code).await
     } else {
         return;
     };
@@ -173,6 +182,7 @@ fn log(
 ) {
     let origin = scope.origin();
     let caller = scope.0.context.get().map(|context| &context.caller);
+    let user = scope.0.person.get().map(|person| person.identity.user().id);
     let status = response.status().as_u16();
     let duration_ms = begun.elapsed().as_secs_f64() * 1000.0;
     let code = error.map(|error| error.code.as_str());
@@ -186,7 +196,7 @@ fn log(
                 duration_ms,
                 source.address = origin.source_address.map(tracing::field::display),
                 organization.id = caller.map(|caller| tracing::field::display(caller.organization().id)),
-                user.id = caller.map(|caller| tracing::field::display(caller.user_id())),
+                user.id = user.map(tracing::field::display),
                 session.id = scope.0.session.get().map(tracing::field::display),
                 error.code = code,
                 error.reason = error.and_then(ApiError::internal_reason),

@@ -48,7 +48,7 @@ pub struct AuditEntry {
     pub token_id: Option<TokenId>,
     /// Which session it concerns.
     pub session_id: Option<SessionId>,
-    /// What was done, such as `session.start`.
+    /// What was done, such as `sessions.start`.
     pub operation: String,
     /// What came of it.
     pub outcome: AuditOutcome,

@@ -3,9 +3,9 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
-use wahana_domain::{Ability, AccessToken, Session, TokenId};
+use wahana_domain::{Ability, AccessToken, Invitation, InvitationId, Member, Session, TokenId, UserId};
 use wahana_store::{
-    Caller, access_tokens,
+    Caller, access_tokens, invitations, members,
     sessions::{SessionNamed, SessionReference},
 };
 
@@ -160,6 +160,35 @@ impl Owned<AccessToken> {
         access_tokens::get(&tx, &id)
             .await?
             .map(|token| Self(Arc::new(token)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<Member> {
+    /// Finds the member who is this user; [`ServiceError::NotFound`] if they are only another
+    /// organization's.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Member");
+        let id: UserId = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        members::get(&tx, id)
+            .await?
+            .map(|member| Self(Arc::new(member)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<Invitation> {
+    /// Finds the open invitation with this id; [`ServiceError::NotFound`] if it is another
+    /// organization's, or was used, taken back, or has ended.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Invitation");
+        let id: InvitationId = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        let found = invitations::get(&tx, id).await?;
+        found
+            .filter(|invitation| invitation.is_open(tx.now()))
+            .map(|invitation| Self(Arc::new(invitation)))
             .ok_or_else(not_found)
     }
 }

@@ -1,13 +1,11 @@
 //! The audit log: who did what, and what came of it.
 
 use wahana_domain::{AuditEntry, AuditEntryId, AuditOutcome, OrganizationId, SessionId, Timestamp};
-use wahana_store::{
-    PlatformTx, TenantTx,
-    audit::{AuditQuery, Position},
-};
+pub use wahana_store::audit::{AuditQuery, Position};
+use wahana_store::{PlatformTx, TenantTx};
 
 use crate::{
-    Context, Operator, RequestOrigin, ServiceError, Services,
+    Context, Operator, Person, RequestOrigin, ServiceError, Services,
     access::{Granted, ReadAudit},
     context::Actor,
 };
@@ -80,6 +78,21 @@ pub async fn record_refusal_to_operator(
     Ok(tx.commit().await?)
 }
 
+/// The same for a person who is known, but not as a caller of an organization.
+pub async fn record_refusal_to_person(
+    services: &Services,
+    person: &Person,
+    operation: &str,
+    error_code: &str,
+) -> Result<(), ServiceError> {
+    if person.origin.outcome_is_recorded() {
+        return Ok(());
+    }
+    let tx = services.store.platform_write().await?;
+    record_on_platform(&tx, &person.actor(), None, operation, failure(error_code)).await?;
+    Ok(tx.commit().await?)
+}
+
 /// The outcome of something that did not succeed.
 pub(crate) fn failure(error_code: &str) -> AuditOutcome {
     AuditOutcome::Failure {
@@ -113,11 +126,33 @@ pub(crate) async fn record_by_operator(
     session: Option<SessionId>,
     outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    let actor = operator.actor();
+    add(tx, &operator.actor(), organization, operation, session, outcome).await
+}
+
+/// Writes what a person did who may belong to no organization, in the transaction that does it; in an
+/// organization's log if it concerned one.
+pub(crate) async fn record_on_platform(
+    tx: &PlatformTx,
+    actor: &Actor<'_>,
+    organization: Option<OrganizationId>,
+    operation: &str,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    add(tx, actor, organization, operation, None, outcome).await
+}
+
+async fn add(
+    tx: &PlatformTx,
+    actor: &Actor<'_>,
+    organization: Option<OrganizationId>,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
     if let Some(origin) = actor.origin {
         origin.set_outcome_recorded();
     }
-    let entry = entry(&actor, organization, operation, session, outcome, tx.now());
+    let entry = entry(actor, organization, operation, session, outcome, tx.now());
     Ok(tx.record(&entry).await?)
 }
 

@@ -8,8 +8,10 @@ use std::{
     },
 };
 
-use wahana_domain::{ActorKind, OrganizationId, TokenId, UserId};
-use wahana_store::{Caller, Credential, PlatformAdministrator};
+use wahana_domain::{ActorKind, OrganizationId, SignInId, TokenId, UserId};
+use wahana_store::{Caller, Credential, Identity, PlatformAdministrator};
+
+use crate::ServiceError;
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,15 @@ pub struct Context {
     pub origin: RequestOrigin,
 }
 
+/// A user who was recognized, whatever their organizations, in a request.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who calls.
+    pub identity: Arc<Identity>,
+    /// In which request.
+    pub origin: RequestOrigin,
+}
+
 /// Somebody who operates the installation, in a request or on the command line.
 #[derive(Clone, Debug)]
 pub enum Operator {
@@ -70,18 +81,53 @@ pub(crate) struct Actor<'a> {
     pub(crate) origin: Option<&'a RequestOrigin>,
 }
 
-impl Context {
-    pub(crate) fn actor(&self) -> Actor<'_> {
-        let (kind, token) = match self.caller.credential() {
+impl<'a> Actor<'a> {
+    /// A person who shows who they are by a password or a link.
+    pub(crate) const fn person(user: UserId, origin: &'a RequestOrigin) -> Self {
+        Self {
+            kind: ActorKind::User,
+            user: Some(user),
+            token: None,
+            organization: None,
+            origin: Some(origin),
+        }
+    }
+
+    fn with_credential(user: UserId, credential: &'a Credential, origin: &'a RequestOrigin) -> Self {
+        let (kind, token) = match credential {
             Credential::Token(id) | Credential::PlatformToken(id) => (ActorKind::Token, Some(id)),
             Credential::SignIn(_) => (ActorKind::User, None),
         };
-        Actor {
+        Self {
             kind,
-            user: Some(self.caller.user_id()),
             token,
-            organization: Some(self.caller.tenant().organization_id()),
-            origin: Some(&self.origin),
+            ..Self::person(user, origin)
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        let caller = &self.caller;
+        Actor {
+            organization: Some(caller.tenant().organization_id()),
+            ..Actor::with_credential(caller.user_id(), caller.credential(), &self.origin)
+        }
+    }
+}
+
+impl Person {
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        Actor::with_credential(self.identity.user().id, self.identity.credential(), &self.origin)
+    }
+
+    /// The sign-in by which they call; what concerns a person themself is not for tokens.
+    pub fn sign_in(&self) -> Result<SignInId, ServiceError> {
+        match self.identity.credential() {
+            Credential::SignIn(id) => Ok(*id),
+            Credential::Token(_) | Credential::PlatformToken(_) => Err(ServiceError::Forbidden(
+                "This is for people who signed in with their password, not for tokens.".to_owned(),
+            )),
         }
     }
 }

@@ -5,17 +5,25 @@
 
 pub mod access;
 pub mod access_tokens;
+mod attempts;
 pub mod audit;
+pub mod auth;
 mod context;
 mod error;
 mod fields;
+pub mod invitations;
+mod links;
+pub mod members;
 pub mod organizations;
+pub mod password_resets;
+mod passwords;
 mod services;
 
-pub use context::{Context, Operator, RequestOrigin};
+pub use context::{Context, Operator, Person, RequestOrigin};
 pub use error::{Conflict, ServiceError};
 pub use fields::FieldErrors;
-pub use services::Services;
+pub use links::PresentedLink;
+pub use services::{ServiceSettings, Services};
 pub use wahana_store::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };

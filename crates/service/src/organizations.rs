@@ -29,7 +29,7 @@ pub async fn update(
     audit::record(
         &tx,
         access.context(),
-        "organization.update",
+        "organizations.update",
         None,
         AuditOutcome::Success,
     )

@@ -2,19 +2,31 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
+use url::Url;
 use wahana_domain::{Timestamp, TokenId};
 use wahana_store::{Callers, Credential, Identity, Store, TenantCache, sessions::SessionNamed};
 
-use crate::ServiceError;
+use crate::{ServiceError, attempts::Attempts, passwords::Passwords};
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
 const CACHED_SESSIONS: u64 = 20_000;
+
+/// How the services are set up.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// wahana's address as people see it. Every link is made from it, and from nothing that a request
+    /// says.
+    pub public_url: Url,
+}
 
 /// Everything that the functions of this crate share. One a process.
 #[derive(Debug)]
 pub struct Services {
     pub(crate) store: Store,
+    pub(crate) settings: ServiceSettings,
     pub(crate) callers: Callers,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
     used_tokens: Mutex<HashMap<TokenId, Timestamp>>,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
 }
@@ -22,9 +34,12 @@ pub struct Services {
 impl Services {
     /// Over an open store.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, settings: ServiceSettings) -> Self {
         Self {
+            settings,
             callers: Callers::new(store.clone()),
+            passwords: Passwords::new(),
+            attempts: Attempts::new(store.clock().clone()),
             used_tokens: Mutex::default(),
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
             store,

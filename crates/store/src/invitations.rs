@@ -1,7 +1,7 @@
 //! The organization's invitations.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, Order};
-use wahana_domain::{Invitation, InvitationId, SecretHash, Timestamp, UserId};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, Order};
+use wahana_domain::{Invitation, InvitationId, Member, Role, SecretHash, Timestamp, UserId};
 
 use crate::{StoreError, TenantTx, entity::invitation, members};
 
@@ -63,6 +63,33 @@ pub async fn revoke(tx: &TenantTx, id: InvitationId) -> Result<bool, StoreError>
         .run()
         .await?;
     Ok(revoked == 1)
+}
+
+/// Takes back what could outlive a member: the invitations they made, and those to their address.
+pub async fn revoke_of_member(tx: &TenantTx, member: &Member) -> Result<(), StoreError> {
+    let theirs = Condition::any()
+        .add(invitation::Column::InvitedBy.eq(member.user_id.as_uuid()))
+        .add(invitation::Column::CanonicalEmail.eq(member.email.canonical()));
+    revoke_where(tx, theirs).await
+}
+
+/// Takes back the invitations that a member made for these roles.
+pub async fn revoke_made_by(tx: &TenantTx, inviter: UserId, roles: &[Role]) -> Result<(), StoreError> {
+    let made = Condition::all()
+        .add(invitation::Column::InvitedBy.eq(inviter.as_uuid()))
+        .add(invitation::Column::Role.is_in(roles.iter().map(|role| role.as_str())));
+    revoke_where(tx, made).await
+}
+
+async fn revoke_where(tx: &TenantTx, condition: Condition) -> Result<(), StoreError> {
+    tx.update::<invitation::Entity>()
+        .set(invitation::Column::RevokedAt, tx.now().as_micros())
+        .filter(condition)
+        .filter(invitation::Column::AcceptedAt.is_null())
+        .filter(invitation::Column::RevokedAt.is_null())
+        .run()
+        .await?;
+    Ok(())
 }
 
 pub(crate) fn from_row(row: &invitation::Model) -> Result<Invitation, StoreError> {

@@ -7,7 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::Serialize;
-use wahana_domain::{AccessToken, Session};
+use wahana_domain::{AccessToken, Invitation, Member, Session};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
@@ -42,7 +42,7 @@ impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let signed_in = SignedIn::from_request_parts(parts, state).await?;
+        let signed_in = <SignedIn as FromRequestParts<ApiState>>::from_request_parts(parts, state).await?;
         let context = signed_in.context(&parts.headers)?;
         let scope = scope(parts)?;
         let path = PathParams::read(parts).await;
@@ -124,5 +124,37 @@ impl Resource for OfToken {
         _: &RequestScope,
     ) -> Result<Owned<AccessToken>, ServiceError> {
         Owned::<AccessToken>::find(services, caller, path.get("tokenId")).await
+    }
+}
+
+/// The member that the path names, by their user's id.
+pub(crate) enum OfMember {}
+
+impl Resource for OfMember {
+    type Found = Owned<Member>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        _: &RequestScope,
+    ) -> Result<Owned<Member>, ServiceError> {
+        Owned::<Member>::find(services, caller, path.get("userId")).await
+    }
+}
+
+/// The open invitation that the path names.
+pub(crate) enum OfInvitation {}
+
+impl Resource for OfInvitation {
+    type Found = Owned<Invitation>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        _: &RequestScope,
+    ) -> Result<Owned<Invitation>, ServiceError> {
+        Owned::<Invitation>::find(services, caller, path.get("invitationId")).await
     }
 }

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use axum_extra::extract::CookieJar;
+use serde::Serialize;
 use wahana_domain::{OrganizationId, SecretHash, SignInId, TokenId};
-use wahana_service::{Context, Credential, Identity, NoCaller, PresentedCredential, ServiceError};
+use wahana_service::{
+    Caller, Context, Credential, Identity, NoCaller, Person, PresentedCredential, ServiceError,
+};
 
 use crate::{
+    envelope::Reply,
     error::{ApiError, ErrorCode},
     origin::is_same_origin,
     request::RequestScope,
@@ -44,6 +48,10 @@ impl FromRequestParts<ApiState> for SignedIn {
             .await
             .map_err(ServiceError::Store)?;
         let identity = identity.ok_or_else(ApiError::unauthenticated)?;
+        scope.set_person(&Person {
+            identity: identity.clone(),
+            origin: scope.origin().clone(),
+        });
         if matches!(presented, PresentedCredential::SignIn { .. }) {
             refuse_other_sites(parts, state)?;
         }
@@ -52,7 +60,97 @@ impl FromRequestParts<ApiState> for SignedIn {
     }
 }
 
+/// A request may do without a credential; one that is wrong is none.
+impl OptionalFromRequestParts<ApiState> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Option<Self>, ApiError> {
+        match <Self as FromRequestParts<ApiState>>::from_request_parts(parts, state).await {
+            Ok(signed_in) => Ok(Some(signed_in)),
+            Err(error) if error.code == ErrorCode::Unauthenticated => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A user who signed in with their password: what concerns a person themself is not for tokens.
+pub(crate) struct InPerson {
+    pub(crate) person: Person,
+    scope: RequestScope,
+}
+
+impl FromRequestParts<ApiState> for InPerson {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let signed_in = <SignedIn as FromRequestParts<ApiState>>::from_request_parts(parts, state).await?;
+        let person = signed_in.person();
+        person.sign_in()?;
+        Ok(Self {
+            person,
+            scope: signed_in.scope,
+        })
+    }
+}
+
+impl InPerson {
+    /// A success.
+    pub(crate) fn reply<'a, T: Serialize>(&'a self, message: &'a str, data: T) -> Reply<'a, T> {
+        Reply::new(&self.scope, message, data)
+    }
+}
+
+/// Anybody. A browser says which page makes it send a request; if it does, the page must be wahana's
+/// own, so that no other site signs somebody in or uses a link in their browser.
+pub(crate) struct Visitor {
+    pub(crate) scope: RequestScope,
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let is_from_a_page = parts.headers.contains_key(header::ORIGIN);
+        if is_from_a_page && !is_same_origin(&parts.headers, &state.settings().public_url) {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "This is for wahana's own pages, not for those of other sites.",
+            ));
+        }
+        Ok(Self { scope: scope(parts)? })
+    }
+}
+
+impl Visitor {
+    /// A success.
+    pub(crate) fn reply<'a, T: Serialize>(&'a self, message: &'a str, data: T) -> Reply<'a, T> {
+        Reply::new(&self.scope, message, data)
+    }
+}
+
 impl SignedIn {
+    /// The user, whatever their organizations.
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            identity: self.identity.clone(),
+            origin: self.scope.origin().clone(),
+        }
+    }
+
+    /// The user in the organization that the request names, or in the only one there is; `None` if
+    /// it names none and there are several or none, or if it is suspended.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
+        let wanted = match self.identity.credential() {
+            Credential::SignIn(_) => wanted_organization(headers)?,
+            Credential::Token(_) | Credential::PlatformToken(_) => None,
+        };
+        match self.identity.caller(wanted) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(NoCaller::NoOrganization) if wanted.is_some() => Err(ApiError::no_organization()),
+            Err(NoCaller::NoOrganization | NoCaller::Suspended(_)) => Ok(None),
+        }
+    }
+
     /// The user in the organization that the request names, or that the token is for.
     pub(crate) fn context(&self, headers: &HeaderMap) -> Result<Context, ApiError> {
         let wanted = match self.identity.credential() {

@@ -59,6 +59,12 @@ pub(crate) struct Page {
     pub(crate) size: u64,
 }
 
+/// How many of a list that has a cursor, within bounds.
+pub(crate) fn limit(given: Option<i128>, errors: &mut FieldErrors) -> Option<u64> {
+    errors.take("limit", within(given, DEFAULT_LIMIT, MAX_PAGE_SIZE))
+}
+
+const DEFAULT_LIMIT: u64 = 50;
 const DEFAULT_PAGE_SIZE: u64 = 15;
 const MAX_PAGE_SIZE: u64 = 100;
 const MAX_PAGE: u64 = 1_000_000;

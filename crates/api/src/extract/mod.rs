@@ -3,14 +3,16 @@
 
 mod allowed;
 mod body;
+mod cursor;
 mod identity;
 mod input;
 mod operated;
 mod patch;
 
-pub(crate) use allowed::{Allowed, OfOrganization, OfSession, OfToken};
+pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfToken};
 pub(crate) use body::{Json, OptionalJson};
-pub(crate) use identity::{SIGN_IN_COOKIE, SignedIn};
-pub(crate) use input::{Paging, Query};
+pub(crate) use cursor::{Cursor, NextCursor};
+pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
+pub(crate) use input::{Paging, Query, limit};
 pub(crate) use operated::Operated;
 pub(crate) use patch::Patch;

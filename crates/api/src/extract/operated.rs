@@ -22,7 +22,8 @@ impl FromRequestParts<ApiState> for Operated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let SignedIn { identity, scope } = SignedIn::from_request_parts(parts, state).await?;
+        let SignedIn { identity, scope } =
+            <SignedIn as FromRequestParts<ApiState>>::from_request_parts(parts, state).await?;
         let Some(administrator) = identity.platform_administrator() else {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,

@@ -1,7 +1,12 @@
 //! Every route, and the OpenAPI document that is made of them.
 
 mod access_tokens;
-mod organization;
+mod audit;
+mod auth;
+mod invitations;
+mod members;
+mod organizations;
+mod password_resets;
 
 use std::any::Any;
 
@@ -53,9 +58,22 @@ impl utoipa::Modify for Security {
 
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(organization::get, organization::update))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        .routes(routes!(auth::organizations))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(invitations::open))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::update, members::remove))
+        .routes(routes!(organizations::get, organizations::update))
+        .routes(routes!(password_resets::complete))
 }
 
 /// The OpenAPI 3.1 document of the API.

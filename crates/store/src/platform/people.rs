@@ -126,7 +126,7 @@ impl PlatformTx {
         Ok(row.map(|row| StoredPassword(row.password_hash)))
     }
 
-    /// Sets a person's password.
+    /// Sets a person's password. Every open link to choose one ends with it.
     pub async fn set_password(&self, user: UserId, password: StoredPassword) -> Result<(), StoreError> {
         let row = user_password::ActiveModel {
             user_id: Set(user.as_uuid()),
@@ -142,6 +142,15 @@ impl PlatformTx {
         user_password::Entity::insert(row)
             .on_conflict(replace)
             .exec_without_returning(&self.transaction)
+            .await?;
+        password_reset::Entity::update_many()
+            .col_expr(
+                password_reset::Column::UsedAt,
+                Expr::value(self.now().as_micros()),
+            )
+            .filter(password_reset::Column::UserId.eq(user.as_uuid()))
+            .filter(password_reset::Column::UsedAt.is_null())
+            .exec(&self.transaction)
             .await?;
         Ok(())
     }
@@ -238,8 +247,7 @@ impl PlatformTx {
         .await
     }
 
-    /// Uses a link up if its secret is right and it is still open; says whose it is. Every other open
-    /// link of that person ends with it.
+    /// Uses a link up if its secret is right and it is still open; says whose it is.
     pub async fn use_password_reset(
         &self,
         id: PasswordResetId,
@@ -265,12 +273,6 @@ impl PlatformTx {
         if used.rows_affected == 0 {
             return Ok(None);
         }
-        password_reset::Entity::update_many()
-            .col_expr(password_reset::Column::UsedAt, Expr::value(now))
-            .filter(password_reset::Column::UserId.eq(row.user_id))
-            .filter(password_reset::Column::UsedAt.is_null())
-            .exec(&self.transaction)
-            .await?;
         Ok(Some(row.user_id.into()))
     }
 }

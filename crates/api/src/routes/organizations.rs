@@ -154,7 +154,7 @@ impl OrganizationResource {
 
 /// The caller's organization.
 #[utoipa::path(
-    get, path = "/api/waha/organization", operation_id = "organization.get", tag = "organization",
+    get, path = "/api/waha/organization", operation_id = "organizations.get", tag = "organizations",
     responses((status = OK, body = Envelope<OrganizationResource>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn get(
@@ -168,7 +168,7 @@ pub(crate) async fn get(
 
 /// Changes the caller's organization.
 #[utoipa::path(
-    patch, path = "/api/waha/organization", operation_id = "organization.update", tag = "organization",
+    patch, path = "/api/waha/organization", operation_id = "organizations.update", tag = "organizations",
     request_body = UpdateOrganization,
     responses((status = OK, body = Envelope<OrganizationResource>), (status = "4XX", body = ErrorBody)),
 )]
