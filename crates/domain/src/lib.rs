@@ -11,6 +11,7 @@ mod id;
 mod locale;
 mod message;
 mod organization;
+mod password;
 mod phone;
 mod role;
 mod secret;
@@ -34,6 +35,7 @@ pub use id::{
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
 pub use message::{DeliveryStatus, Direction, MessageKind, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
+pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};
 pub use role::{Role, UnknownRole};
 pub use secret::{Secret, SecretHash};

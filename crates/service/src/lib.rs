@@ -10,6 +10,8 @@ mod context;
 mod error;
 mod fields;
 pub mod organizations;
+mod passwords;
+pub mod platform;
 mod services;
 
 pub use context::{Context, Operator, RequestOrigin};

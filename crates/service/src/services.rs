@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Mutex};
 use wahana_domain::{Timestamp, TokenId};
 use wahana_store::{Callers, Credential, Identity, Store, TenantCache, sessions::SessionNamed};
 
-use crate::ServiceError;
+use crate::{ServiceError, passwords::Passwords};
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
 const CACHED_SESSIONS: u64 = 20_000;
@@ -15,6 +15,7 @@ const CACHED_SESSIONS: u64 = 20_000;
 pub struct Services {
     pub(crate) store: Store,
     pub(crate) callers: Callers,
+    pub(crate) passwords: Passwords,
     used_tokens: Mutex<HashMap<TokenId, Timestamp>>,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
 }
@@ -25,6 +26,7 @@ impl Services {
     pub fn new(store: Store) -> Self {
         Self {
             callers: Callers::new(store.clone()),
+            passwords: Passwords::new(),
             used_tokens: Mutex::default(),
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
             store,
@@ -66,6 +68,21 @@ impl Services {
         let tx = self.store.platform_write().await?;
         tx.touch_tokens(&used).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Makes sure that the database answers and has this release's schema.
+    pub async fn check(&self) -> Result<(), ServiceError> {
+        Ok(self.store.check().await?)
+    }
+
+    /// How many bytes the database takes on its disk.
+    pub async fn database_size(&self) -> Result<u64, ServiceError> {
+        Ok(self.store.size().await?)
+    }
+
+    /// Closes the database, after running transactions have ended.
+    pub async fn close(&self) -> Result<(), ServiceError> {
+        Ok(self.store.close().await?)
     }
 
     /// The present moment.

@@ -12,5 +12,5 @@ pub(crate) use allowed::{Allowed, OfOrganization, OfSession, OfToken};
 pub(crate) use body::{Json, OptionalJson};
 pub(crate) use identity::{SIGN_IN_COOKIE, SignedIn};
 pub(crate) use input::{Paging, Query};
-pub(crate) use operated::Operated;
+pub(crate) use operated::{OfAnyOrganization, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;

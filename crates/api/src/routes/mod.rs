@@ -1,7 +1,11 @@
 //! Every route, and the OpenAPI document that is made of them.
 
 mod access_tokens;
+mod operations;
 mod organization;
+mod platform;
+
+pub use operations::metrics_router;
 
 use std::any::Any;
 
@@ -53,9 +57,17 @@ impl utoipa::Modify for Security {
 
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(organization::get, organization::update))
+        // access_tokens
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
+        // operations
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::metrics))
+        .routes(routes!(operations::readiness))
+        // organization
+        .routes(routes!(organization::get, organization::update))
+        // platform
+        .merge(platform::described())
 }
 
 /// The OpenAPI 3.1 document of the API.
