@@ -201,6 +201,15 @@ impl ApiError {
         }
     }
 
+    /// The process cannot answer requests yet, or any more.
+    pub(crate) fn not_ready(why: String) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(5)),
+            internal: Some(why),
+            ..Self::new(ErrorCode::ServiceUnavailable, "wahana is not ready.")
+        }
+    }
+
     /// What only the log may say.
     pub(crate) fn internal_reason(&self) -> Option<&str> {
         self.internal.as_deref()

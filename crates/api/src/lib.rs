@@ -7,6 +7,7 @@ mod audited;
 mod envelope;
 mod error;
 mod extract;
+mod metrics;
 mod origin;
 mod request;
 mod routes;
@@ -14,6 +15,7 @@ mod settings;
 mod state;
 
 pub use error::ErrorCode;
-pub use routes::{openapi, router};
+pub use metrics::{Metrics, MetricsError};
+pub use routes::{metrics_router, openapi, router};
 pub use settings::ApiSettings;
 pub use state::ApiState;

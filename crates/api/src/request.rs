@@ -17,7 +17,7 @@ use uuid::Uuid;
 use wahana_domain::{SessionId, Timestamp};
 use wahana_service::{Context, Operator, Person, RequestOrigin, audit};
 
-use crate::{error::ApiError, origin::source_address, state::ApiState};
+use crate::{error::ApiError, metrics::count_request, origin::source_address, state::ApiState};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -108,6 +108,7 @@ pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request
         }
     }
     set_headers(response.headers_mut(), scope.origin());
+    count_request(&method, route, response.status().as_u16(), begun.elapsed());
     log(&scope, &method, route, &response, error.as_deref(), begun);
     response
 }

@@ -3,6 +3,8 @@
 use ipnet::IpNet;
 use url::Url;
 
+use crate::Metrics;
+
 /// How the HTTP side is set up.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -16,6 +18,8 @@ pub struct ApiSettings {
     pub body_limit: usize,
     /// The largest medium that may be uploaded or fetched, in bytes.
     pub media_limit: usize,
+    /// What is counted; `None` if nothing is.
+    pub metrics: Option<Metrics>,
 }
 
 impl ApiSettings {
@@ -28,6 +32,7 @@ impl ApiSettings {
             cors_origins: Vec::new(),
             body_limit: 1024 * 1024,
             media_limit: 32 * 1024 * 1024,
+            metrics: None,
         }
     }
 }

@@ -54,9 +54,7 @@ pub async fn create(
         ));
     }
     let tx = services.store.write(access.tenant()).await?;
-    if new.expires_at.is_some_and(|expires_at| expires_at <= tx.now()) {
-        return Err(FieldErrors::one("expires_at", "must lie in the future").into());
-    }
+    not_in_the_past(new.expires_at, tx.now())?;
     if let Some(wanted) = &new.sessions {
         let known = sessions::with_ids(&tx, wanted).await?;
         if wanted
@@ -112,5 +110,13 @@ pub async fn revoke(
     .await?;
     tx.commit().await?;
     services.callers.forget();
+    Ok(())
+}
+
+/// A token that has ended before it began is a mistake.
+pub(crate) fn not_in_the_past(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), FieldErrors> {
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(FieldErrors::one("expires_at", "must lie in the future"));
+    }
     Ok(())
 }

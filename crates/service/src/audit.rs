@@ -19,6 +19,22 @@ pub struct AuditPage {
     pub next: Option<Position>,
 }
 
+impl AuditPage {
+    /// Of the first `limit` entries, and whether there was one more.
+    pub(crate) fn of(mut entries: Vec<AuditEntry>, limit: u64) -> Self {
+        let has_more = u64::try_from(entries.len()).unwrap_or(u64::MAX) > limit;
+        if has_more {
+            entries.pop();
+        }
+        let last = entries.last().filter(|_| has_more);
+        let next = last.map(|entry| Position {
+            created_at: entry.created_at,
+            id: entry.id,
+        });
+        Self { entries, next }
+    }
+}
+
 /// A page of the organization's log.
 pub async fn page(
     services: &Services,
@@ -27,20 +43,8 @@ pub async fn page(
     limit: u64,
 ) -> Result<AuditPage, ServiceError> {
     let tx = services.store.read(access.tenant()).await?;
-    let mut entries = wahana_store::audit::page(&tx, query, limit + 1).await?;
-    let has_more = u64::try_from(entries.len()).unwrap_or(u64::MAX) > limit;
-    if has_more {
-        entries.pop();
-    }
-    let next = has_more
-        .then(|| {
-            entries.last().map(|entry| Position {
-                created_at: entry.created_at,
-                id: entry.id,
-            })
-        })
-        .flatten();
-    Ok(AuditPage { entries, next })
+    let entries = wahana_store::audit::page(&tx, query, limit + 1).await?;
+    Ok(AuditPage::of(entries, limit))
 }
 
 /// Writes that something was refused to a caller, unless the log already says how the request ended.
@@ -154,6 +158,22 @@ async fn add(
     }
     let entry = entry(actor, organization, operation, session, outcome, tx.now());
     Ok(tx.record(&entry).await?)
+}
+
+/// Writes what an operator did in an organization, in the organization's transaction that does it.
+pub(crate) async fn record_by_operator_in(
+    tx: &TenantTx,
+    operator: &Operator,
+    operation: &str,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let actor = operator.actor();
+    if let Some(origin) = actor.origin {
+        origin.set_outcome_recorded();
+    }
+    let organization = Some(tx.organization_id());
+    let entry = entry(&actor, organization, operation, None, outcome, tx.now());
+    Ok(wahana_store::audit::insert(tx, &entry).await?)
 }
 
 fn entry(

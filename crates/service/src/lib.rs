@@ -17,6 +17,7 @@ pub mod members;
 pub mod organizations;
 pub mod password_resets;
 mod passwords;
+pub mod platform;
 mod services;
 
 pub use context::{Context, Operator, Person, RequestOrigin};

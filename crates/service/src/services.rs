@@ -83,6 +83,21 @@ impl Services {
         Ok(tx.commit().await?)
     }
 
+    /// Makes sure that the database answers and has this release's schema.
+    pub async fn check(&self) -> Result<(), ServiceError> {
+        Ok(self.store.check().await?)
+    }
+
+    /// How many bytes the database takes on its disk.
+    pub async fn database_size(&self) -> Result<u64, ServiceError> {
+        Ok(self.store.size().await?)
+    }
+
+    /// Closes the database, after running transactions have ended.
+    pub async fn close(&self) -> Result<(), ServiceError> {
+        Ok(self.store.close().await?)
+    }
+
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Timestamp {

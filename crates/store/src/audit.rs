@@ -71,7 +71,7 @@ pub async fn page(tx: &TenantTx, query: &AuditQuery, limit: u64) -> Result<Vec<A
     rows.into_iter().map(from_row).collect()
 }
 
-/// A page of the log that belongs to no organization.
+/// A page of what belongs to no organization, and of what operators did to organizations.
 pub(crate) async fn platform_page(
     transaction: &DatabaseTransaction,
     before: Option<&Position>,
@@ -81,7 +81,7 @@ pub(crate) async fn platform_page(
     let rows = audit_entry::Entity::find()
         .filter(
             Condition::all()
-                .add(Column::OrganizationId.is_null())
+                .add(operators_own())
                 .add_option(before.map(older_than)),
         )
         .order_by_desc(Column::CreatedAt)
@@ -90,6 +90,14 @@ pub(crate) async fn platform_page(
         .all(transaction)
         .await?;
     rows.into_iter().map(from_row).collect()
+}
+
+fn operators_own() -> Condition {
+    use audit_entry::Column;
+    let operators = [ActorKind::PlatformAdministrator, ActorKind::CommandLine];
+    Condition::any()
+        .add(Column::OrganizationId.is_null())
+        .add(Column::Actor.is_in(operators.map(ActorKind::as_str)))
 }
 
 fn older_than(position: &Position) -> Condition {

@@ -116,3 +116,20 @@ async fn refuse_strong_role(
         None => Ok(()),
     }
 }
+
+/// How many bytes the database takes.
+pub(crate) async fn size(connection: &DatabaseConnection) -> Result<u64, StoreError> {
+    let backend = connection.get_database_backend();
+    let question = match backend {
+        DbBackend::Postgres => "SELECT pg_database_size(current_database()) AS bytes",
+        _ => "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
+    };
+    let Some(row) = connection
+        .query_one_raw(Statement::from_string(backend, question))
+        .await?
+    else {
+        return Ok(0);
+    };
+    let bytes: i64 = row.try_get("", "bytes")?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}

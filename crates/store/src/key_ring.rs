@@ -29,6 +29,12 @@ pub enum KeyRingError {
     /// The text has another form. The text itself is not in the message.
     #[error("line {0} of the key ring must be `<number> <64 hexadecimal digits>`")]
     Form(usize),
+    /// Keys that somebody made up are known to others.
+    #[error("line {0} of the key ring is a placeholder, not a random key; make one with `wahana keys init`")]
+    Placeholder(usize),
+    /// Two keys of one number: nobody could tell which of them encrypted what.
+    #[error("line {0} of the key ring has a number that another key has")]
+    SameNumber(usize),
     /// No key at all.
     #[error("the key ring is empty; make one with `wahana keys init`")]
     Empty,
@@ -71,7 +77,7 @@ impl KeyRing {
 
     /// Reads a ring: a line per key, its number and 64 hexadecimal digits; `#` begins a comment.
     pub fn parse(text: &str) -> Result<Self, KeyRingError> {
-        let mut keys = Vec::new();
+        let mut keys: Vec<RingKey> = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -84,6 +90,12 @@ impl KeyRing {
                 .decode(key.trim().as_bytes())
                 .map_err(|_| form())?;
             let key: [u8; 32] = key.try_into().map_err(|_| form())?;
+            if is_placeholder(&key) {
+                return Err(KeyRingError::Placeholder(number + 1));
+            }
+            if keys.iter().any(|other| other.id == id) {
+                return Err(KeyRingError::SameNumber(number + 1));
+            }
             keys.push(RingKey { id, key: key.into() });
         }
         if keys.is_empty() {
@@ -147,6 +159,17 @@ impl KeyRing {
             .map(SecretString::from)
             .map_err(|_| KeyRingError::Damaged)
     }
+}
+
+/// Fewer different bytes than this are no accident: of 32 random bytes about 30 differ.
+const FEWEST_DIFFERENT_BYTES: usize = 16;
+
+/// Whether a key was typed and not drawn: few different bytes, or bytes that count up or down.
+fn is_placeholder(key: &[u8; 32]) -> bool {
+    let different: std::collections::HashSet<&u8> = key.iter().collect();
+    let steps: std::collections::HashSet<u8> =
+        key.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+    different.len() < FEWEST_DIFFERENT_BYTES || steps.len() == 1
 }
 
 impl Belonging {
@@ -232,7 +255,8 @@ mod tests {
     fn old_keys_still_open_what_they_closed() {
         let (old, place) = (KeyRing::generate(), place());
         let stored = old.encrypt("secret", place).unwrap();
-        let text = format!("# new\n2 {}\n{}", "ab".repeat(32), old.to_text().expose_secret());
+        let new = random_key();
+        let text = format!("# new\n2 {new}\n{}", old.to_text().expose_secret());
         let ring = KeyRing::parse(&text).unwrap();
         assert_eq!(ring.decrypt(&stored, place).unwrap().expose_secret(), "secret");
         assert!(matches!(
@@ -247,9 +271,30 @@ mod tests {
             let error = KeyRing::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("abc"), "{error}");
         }
-        assert_eq!(
-            format!("{:?}", KeyRing::parse(&format!("7 {}", "ab".repeat(32))).unwrap()),
-            "[7]"
-        );
+        let ring = KeyRing::parse(&format!("7 {}", random_key())).unwrap();
+        assert_eq!(format!("{ring:?}"), "[7]");
+    }
+
+    #[test]
+    fn keys_that_were_typed_are_refused() {
+        let counting: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        for key in [
+            "00".repeat(32),
+            "ab".repeat(32),
+            "0123456789abcdef".repeat(4),
+            counting,
+        ] {
+            assert_eq!(
+                KeyRing::parse(&format!("1 {key}")).unwrap_err(),
+                KeyRingError::Placeholder(1)
+            );
+        }
+        let twice = format!("1 {}\n1 {}", random_key(), random_key());
+        assert_eq!(KeyRing::parse(&twice).unwrap_err(), KeyRingError::SameNumber(2));
+    }
+
+    fn random_key() -> String {
+        let ring = KeyRing::generate().to_text();
+        ring.expose_secret().trim().trim_start_matches("1 ").to_owned()
     }
 }

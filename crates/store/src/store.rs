@@ -7,7 +7,7 @@ use wahana_domain::Clock;
 use crate::{
     KeyRing, StoreError,
     cache::Generations,
-    connection::Connections,
+    connection::{self, Connections},
     migration::{self, SchemaState},
     platform::PlatformTx,
     settings::DatabaseSettings,
@@ -96,6 +96,11 @@ impl Store {
     /// The same, and it changes things.
     pub async fn platform_write(&self) -> Result<PlatformTx, StoreError> {
         PlatformTx::begin(&self.0.connections.platform_write, Access::Write, self).await
+    }
+
+    /// How many bytes the database takes on its disk.
+    pub async fn size(&self) -> Result<u64, StoreError> {
+        connection::size(&self.0.connections.platform_read).await
     }
 
     /// Closes every connection, after running transactions have ended.

@@ -66,7 +66,7 @@ impl<R: Resource, P> Allowed<R, P> {
 pub(crate) struct PathParams(HashMap<String, String>);
 
 impl PathParams {
-    async fn read(parts: &mut Parts) -> Self {
+    pub(super) async fn read(parts: &mut Parts) -> Self {
         // A part that is no UTF-8 names nothing.
         let params = RawPathParams::from_request_parts(parts, &()).await;
         let params = params

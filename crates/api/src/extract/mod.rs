@@ -14,5 +14,5 @@ pub(crate) use body::{Json, OptionalJson};
 pub(crate) use cursor::{Cursor, NextCursor};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
 pub(crate) use input::{Paging, Query, limit};
-pub(crate) use operated::Operated;
+pub(crate) use operated::{OfAnyOrganization, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;

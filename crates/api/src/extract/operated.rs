@@ -2,9 +2,17 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::Serialize;
-use wahana_service::Operator;
+use wahana_domain::{Organization, TokenId};
+use wahana_service::{
+    Operator, ServiceError, Services,
+    platform::{
+        organizations,
+        servers::{self, ServerLoad},
+        users::{self, UserWithMemberships},
+    },
+};
 
-use super::identity::SignedIn;
+use super::{allowed::PathParams, identity::SignedIn};
 use crate::{
     envelope::Reply,
     error::{ApiError, ErrorCode},
@@ -12,13 +20,27 @@ use crate::{
     state::ApiState,
 };
 
-/// Somebody who operates the installation.
-pub(crate) struct Operated {
+/// What a path names in the installation.
+pub(crate) trait PlatformResource: Send + 'static {
+    /// What was found.
+    type Found: Send;
+
+    /// Finds it.
+    fn find(
+        services: &Services,
+        path: &PathParams,
+    ) -> impl Future<Output = Result<Self::Found, ServiceError>> + Send;
+}
+
+/// Somebody who operates the installation, and what they may act on. What the path names is looked
+/// up before a body is read, so that it is missing first and faulty second.
+pub(crate) struct Operated<R: PlatformResource = OfInstallation> {
     pub(crate) operator: Operator,
+    pub(crate) found: R::Found,
     scope: RequestScope,
 }
 
-impl FromRequestParts<ApiState> for Operated {
+impl<R: PlatformResource> FromRequestParts<ApiState> for Operated<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
@@ -32,13 +54,77 @@ impl FromRequestParts<ApiState> for Operated {
         };
         let operator = Operator::Administrator(administrator, scope.origin().clone());
         scope.set_operator(&operator);
-        Ok(Self { operator, scope })
+        let path = PathParams::read(parts).await;
+        let found = R::find(state.services(), &path).await?;
+        Ok(Self {
+            operator,
+            found,
+            scope,
+        })
     }
 }
 
-impl Operated {
+impl<R: PlatformResource> Operated<R> {
     /// A success.
     pub(crate) fn reply<'a, T: Serialize>(&'a self, message: &'a str, data: T) -> Reply<'a, T> {
         Reply::new(&self.scope, message, data)
+    }
+}
+
+/// The installation itself.
+pub(crate) enum OfInstallation {}
+
+impl PlatformResource for OfInstallation {
+    type Found = ();
+
+    async fn find(_: &Services, _: &PathParams) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+/// The organization that the path names.
+pub(crate) enum OfAnyOrganization {}
+
+impl PlatformResource for OfAnyOrganization {
+    type Found = Organization;
+
+    async fn find(services: &Services, path: &PathParams) -> Result<Organization, ServiceError> {
+        let id = path.get("organizationId").parse();
+        organizations::get(services, id.map_err(|_| ServiceError::NotFound("Organization"))?).await
+    }
+}
+
+/// The person that the path names.
+pub(crate) enum OfUser {}
+
+impl PlatformResource for OfUser {
+    type Found = UserWithMemberships;
+
+    async fn find(services: &Services, path: &PathParams) -> Result<UserWithMemberships, ServiceError> {
+        let id = path.get("userId").parse();
+        users::get(services, id.map_err(|_| ServiceError::NotFound("User"))?).await
+    }
+}
+
+/// The WAHA server that the path names.
+pub(crate) enum OfServer {}
+
+impl PlatformResource for OfServer {
+    type Found = ServerLoad;
+
+    async fn find(services: &Services, path: &PathParams) -> Result<ServerLoad, ServiceError> {
+        let id = path.get("serverId").parse();
+        servers::get(services, id.map_err(|_| ServiceError::NotFound("WAHA server"))?).await
+    }
+}
+
+/// The id of the platform token that the path names; whether there is one shows when it is used.
+pub(crate) enum OfPlatformToken {}
+
+impl PlatformResource for OfPlatformToken {
+    type Found = TokenId;
+
+    async fn find(_: &Services, path: &PathParams) -> Result<TokenId, ServiceError> {
+        TokenId::parse(path.get("tokenId")).map_err(|_| ServiceError::NotFound("Token"))
     }
 }

@@ -6,7 +6,11 @@ mod auth;
 mod invitations;
 mod members;
 mod organizations;
+mod operations;
 mod password_resets;
+mod platform;
+
+pub use operations::metrics_router;
 
 use std::any::Any;
 
@@ -58,6 +62,7 @@ impl utoipa::Modify for Security {
 
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        // access_tokens
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
         .routes(routes!(audit::list))
@@ -74,6 +79,12 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(members::get, members::update, members::remove))
         .routes(routes!(organizations::get, organizations::update))
         .routes(routes!(password_resets::complete))
+        // operations
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::metrics))
+        .routes(routes!(operations::readiness))
+        // platform
+        .merge(platform::described())
 }
 
 /// The OpenAPI 3.1 document of the API.

@@ -76,7 +76,8 @@ impl PlatformTx {
         self.insert(audit::row(entry)).await
     }
 
-    /// The platform's own part of the audit log, newest first: it belongs to no organization.
+    /// The platform's own part of the audit log, newest first: what belongs to no organization, and
+    /// what operators did to any.
     pub async fn audit_entries(
         &self,
         before: Option<&audit::Position>,

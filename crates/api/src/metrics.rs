@@ -1,0 +1,113 @@
+//! What is counted, for whoever watches the installation.
+//!
+//! Labels have few values: routes are templates, methods are known ones, and nothing is labelled with
+//! an organization, session or person.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "wahana_http_requests_total";
+const DURATION: &str = "wahana_http_request_duration_seconds";
+const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
+const BUILD: &str = "wahana_build_info";
+
+/// From answers out of memory to the longest waits on WAHA, in seconds.
+const DURATION_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
+
+/// The counts of this process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    is_public: bool,
+}
+
+/// Something counts in this process already, or the buckets are unusable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("metrics cannot be set up: {0}")]
+pub struct MetricsError(String);
+
+impl Metrics {
+    /// Begins to count, once a process. `is_public`: whether the counts are shown beside the API, to
+    /// everybody who can reach it.
+    pub fn install(is_public: bool) -> Result<Self, MetricsError> {
+        let buckets = Matcher::Full(DURATION.to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(buckets, &DURATION_BUCKETS)
+            .map_err(|error| MetricsError(error.to_string()))?
+            .build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.to_string()))?;
+        describe_counter!(REQUESTS, "Requests that were answered");
+        describe_histogram!(DURATION, "How long answering took, in seconds");
+        describe_gauge!(RESIDENT_MEMORY, "Memory of the process, in bytes");
+        describe_gauge!(BUILD, "Always 1; the version is a label");
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Ok(Self { handle, is_public })
+    }
+
+    pub(crate) const fn is_public(&self) -> bool {
+        self.is_public
+    }
+
+    /// The counts in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        if let Some(bytes) = resident_memory() {
+            gauge!(RESIDENT_MEMORY).set(bytes);
+        }
+        self.handle.render()
+    }
+
+    /// Folds what was measured into the buckets, so that memory does not grow while nobody looks.
+    /// To be called about once a minute.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+/// Counts an answer.
+pub(crate) fn count_request(method: &Method, route: &str, status: u16, duration: Duration) {
+    let labels = [
+        ("method", known(method).to_owned()),
+        ("route", route.to_owned()),
+        ("status", status.to_string()),
+    ];
+    counter!(REQUESTS, &labels).increment(1);
+    histogram!(DURATION, &labels).record(duration.as_secs_f64());
+}
+
+/// Callers can invent methods; labels cannot.
+const fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// As Linux tells it; `None` elsewhere.
+fn resident_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u32 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(f64::from(kibibytes) * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invented_methods_share_a_label() {
+        assert_eq!(known(&Method::PATCH), "PATCH");
+        assert_eq!(known(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+}
