@@ -154,8 +154,8 @@ struct WirePicture {
 }
 
 impl WahaClient {
-    /// Chats with names and pictures, the most recent first. WAHA asks WhatsApp for each picture that it does not have, so
-    /// ask for few at a time; `Unsupported` on NOWEB without its store.
+    /// Chats with names and pictures, the most recent first. WAHA asks WhatsApp for each picture that it does
+    /// not have, so ask for few at a time; `Unsupported` on NOWEB without its store.
     pub async fn chats_overview(&self, session: &str, page: Page) -> Result<Vec<Chat>, WahaError> {
         let call = Call::get(CallKind::Read, &["api", session, "chats", "overview"])
             .query_if("limit", page.limit)
@@ -180,7 +180,8 @@ impl WahaClient {
         Ok(picture.and_then(|picture| picture.url))
     }
 
-    /// Reads a list. Elements without an id are left out; a list of nothing but such elements is not what was asked for.
+    /// Reads a list. Elements without an id are left out; a list of nothing but such elements is not what was
+    /// asked for.
     pub(crate) async fn list<W: DeserializeOwned, T>(
         &self,
         call: Call<'_>,

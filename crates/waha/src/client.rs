@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -69,9 +69,10 @@ impl fmt::Debug for WahaConfig {
 ///
 /// # Errors
 ///
-/// Every call gives a [`WahaError`]. Of those, any call may give `Unreachable`, `OutcomeUnknown`, `KeyRefused`,
-/// `ServerError`, `BrokenAnswer` and, for names that cannot stand in a path, `NotSendable`; a call about one session
-/// `UnknownSession`, `NotRunning` or `WrongState`; what is particular to a call is said there.
+/// Every call gives a [`WahaError`]. Of those, any call may give `Unreachable`, `OutcomeUnknown`,
+/// `KeyRefused`, `ServerError`, `BrokenAnswer` and, for names that cannot stand in a path, `NotSendable`; a
+/// call about one session `UnknownSession`, `NotRunning` or `WrongState`; what is particular to a call is
+/// said there.
 #[derive(Clone)]
 pub struct WahaClient {
     server: Arc<Server>,
@@ -349,10 +350,15 @@ impl<'a> Call<'a> {
                 });
             }
             path.push('/');
-            path.extend(utf8_percent_encode(segment, PATH_SEGMENT));
+            path.extend(encoded(segment));
         }
         Ok(path)
     }
+}
+
+/// A segment as it stands in a path.
+pub(crate) fn encoded(segment: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(segment, PATH_SEGMENT)
 }
 
 fn check_base_url(url: &Url) -> Result<(), ConfigError> {

@@ -126,8 +126,8 @@ impl WahaClient {
             .ok_or(WahaError::NotFound)
     }
 
-    /// Whether a phone number (digits with the country code) is on WhatsApp. Asking for many numbers in a row can get an
-    /// account blocked.
+    /// Whether a phone number (digits with the country code) is on WhatsApp. Asking for many numbers in a row
+    /// can get an account blocked.
     pub async fn check_exists(&self, session: &str, phone: &str) -> Result<NumberCheck, WahaError> {
         let call = Call::get(CallKind::Read, &["api", "contacts", "check-exists"])
             .query("phone", phone)

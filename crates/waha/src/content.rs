@@ -1,7 +1,8 @@
 //! What kind of message an engine's raw data (`_data`) describes, and the file in it.
 //!
-//! WAHA's own fields do not say the kind, and say nothing of a file that was not downloaded. NOWEB and GOWS pass
-//! WhatsApp's message on, an object with one field named after the kind (`imageMessage`); WEBJS has a `type`.
+//! WAHA's own fields do not say the kind, and say nothing of a file that was not downloaded. NOWEB and GOWS
+//! pass WhatsApp's message on, an object with one field named after the kind (`imageMessage`); WEBJS has a
+//! `type`.
 
 use std::fmt;
 

@@ -6,8 +6,8 @@ use crate::SessionStatus;
 
 /// Why a call did not give its answer.
 ///
-/// Neither `Debug` nor `Display` shows the key, an address's path or query, a message's text or a phone number;
-/// what WAHA said in words is behind [`RefusalMessage::as_str`].
+/// Neither `Debug` nor `Display` shows the key, an address's path or query, a message's text or a phone
+/// number; what WAHA said in words is behind [`RefusalMessage::as_str`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WahaError {
     /// No connection came about, so WAHA has not seen the call.
@@ -56,7 +56,8 @@ pub enum WahaError {
     /// A session of this name exists already.
     #[error("WAHA has a session of this name already")]
     AlreadyExists,
-    /// This WAHA cannot do it: an older Core without Plus, an engine without the feature, a store that is off.
+    /// This WAHA cannot do it: an older Core without Plus, an engine without the feature, a store that is
+    /// off.
     #[error("this WAHA, its engine or the session's configuration does not support the call")]
     Unsupported {
         /// WAHA's explanation.
@@ -74,7 +75,8 @@ pub enum WahaError {
         /// The name of the JavaScript exception, such as `TypeError`.
         exception_name: Option<String>,
     },
-    /// What came back is not an answer of WAHA: a web page, cut-off or strange JSON, a redirect, too many bytes.
+    /// What came back is not an answer of WAHA: a web page, cut-off or strange JSON, a redirect, too many
+    /// bytes.
     #[error("the answer (status {status}) is not one that WAHA gives: {what}")]
     BrokenAnswer {
         /// The answer's status.
@@ -114,8 +116,8 @@ impl WahaError {
 
     /// Whether the call may have happened, as far as can be known.
     ///
-    /// A failed server (5xx) leaves it unknown: WAHA answers 500 as well for a message that went out before the
-    /// exception. Whether an unknown outcome matters is for the caller to judge; for a read it does not.
+    /// A failed server (5xx) leaves it unknown: WAHA answers 500 as well for a message that went out before
+    /// the exception. Whether an unknown outcome matters is for the caller to judge; for a read it does not.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -187,8 +189,8 @@ pub enum LostAnswer {
     BodyCut,
 }
 
-/// What WAHA says about a refusal. It may name a chat or a phone number, so it does not print itself: show it to
-/// the person who made the request and keep it out of logs.
+/// What WAHA says about a refusal. It may name a chat or a phone number, so it does not print itself: show it
+/// to the person who made the request and keep it out of logs.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct RefusalMessage(String);
 

@@ -9,29 +9,41 @@ use percent_encoding::percent_decode_str;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::WahaClient;
-use crate::client::Call;
+use crate::client::{self, Call};
 use crate::error::WahaError;
 use crate::http;
 use crate::timeouts::CallKind;
 
 /// The place of a file on its WAHA server, below `/api/files/`.
 ///
-/// WAHA 2026.2.1 writes addresses that begin with its own idea of its address, which is often wrong or not reachable; only
-/// what follows `/api/files/` is kept, so that a file is only ever fetched from the server that was asked.
+/// WAHA 2026.2.1 writes addresses that begin with its own idea of its address, which is often wrong or not
+/// reachable; only what follows `/api/files/` is kept, so that a file is only ever fetched from the server
+/// that was asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FilePath(Vec<String>);
 
 impl FilePath {
     const FILES: &'static str = "/api/files/";
 
-    /// The path in an address, or in a part of one that begins with `/api/files/`. `None` if it is no file's of a WAHA
-    /// server, such as one in S3 storage.
+    /// The path in an address, or in a part of one that begins with `/api/files/`. `None` if it is no file's
+    /// of a WAHA server, such as one in S3 storage.
     #[must_use]
     pub fn from_url(url: &str) -> Option<Self> {
         let path = url.split(['?', '#']).next()?;
         let (_server, path) = path.split_once(Self::FILES)?;
         let segments: Option<Vec<String>> = path.split('/').map(decoded_segment).collect();
         segments.map(Self)
+    }
+
+    /// The path from the server's root on, percent-encoded; [`from_url`](Self::from_url) reads it back.
+    #[must_use]
+    pub fn to_url_path(&self) -> String {
+        let encoded: Vec<String> = self
+            .0
+            .iter()
+            .map(|segment| client::encoded(segment).to_string())
+            .collect();
+        format!("{}{}", Self::FILES, encoded.join("/"))
     }
 
     /// The session that the path names: since WAHA 2025 it is the first of two or more segments.
@@ -51,7 +63,8 @@ impl fmt::Debug for FilePath {
     }
 }
 
-/// One segment as it was before it was encoded. Segments that would lead elsewhere make the whole path unusable.
+/// One segment as it was before it was encoded. Segments that would lead elsewhere make the whole path
+/// unusable.
 fn decoded_segment(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     let harmless = !matches!(decoded.as_ref(), "" | "." | "..") && !decoded.contains(['/', '\\', '\0']);
@@ -78,8 +91,8 @@ impl fmt::Debug for FileDownload {
 }
 
 impl WahaClient {
-    /// Fetches a file of this server; `NotFound` if it is gone. The caller must have made sure that the file belongs to
-    /// the session in question ([`FilePath::session`]): WAHA 2026.2.1 gives any file to any key.
+    /// Fetches a file of this server; `NotFound` if it is gone. The caller must have made sure that the file
+    /// belongs to the session in question ([`FilePath::session`]): WAHA 2026.2.1 gives any file to any key.
     pub async fn download_file(&self, path: &FilePath) -> Result<FileDownload, WahaError> {
         let mut segments = vec!["api", "files"];
         segments.extend(path.0.iter().map(String::as_str));
@@ -122,6 +135,10 @@ mod tests {
             FilePath(vec!["main".to_owned(), "true_1@c.us_3EB0.jpeg".to_owned()])
         );
         assert_eq!(path.session(), Some("main"));
+        assert_eq!(path.to_url_path(), "/api/files/main/true_1@c.us_3EB0.jpeg");
+
+        let odd = FilePath::from_url("/api/files/main/50%25%20%3F.jpeg").unwrap();
+        assert_eq!(odd.to_url_path(), "/api/files/main/50%25%20%3F.jpeg");
 
         let old = FilePath::from_url("/api/files/false_1@c.us_AAAA.oga").unwrap();
         assert_eq!(old.session(), None);

@@ -16,8 +16,8 @@ use crate::{WahaClient, normalize_chat_id, wire};
 pub struct GroupsQuery {
     /// The part of the list.
     pub page: Page,
-    /// Leaves the participants out of WAHA's answer, which makes it much smaller; their number is then known only on
-    /// engines that say it separately.
+    /// Leaves the participants out of WAHA's answer, which makes it much smaller; their number is then known
+    /// only on engines that say it separately.
     pub without_participants: bool,
 }
 

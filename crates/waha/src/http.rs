@@ -21,8 +21,8 @@ const MAX_RESERVED: u64 = 1024 * 1024;
 pub struct HttpOptions {
     /// The longest time for name resolution, connection and TLS handshake together; 5 s.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept; 4 s. Node closes one after 5 s, and a request that meets the closing
-    /// connection would have an unknown outcome.
+    /// How long an unused connection is kept; 4 s. Node closes one after 5 s, and a request that meets the
+    /// closing connection would have an unknown outcome.
     pub idle_connection_lifetime: Duration,
     /// How many unused connections are kept per server; 8.
     pub idle_connections_per_server: usize,
@@ -38,8 +38,8 @@ impl Default for HttpOptions {
     }
 }
 
-/// The connection pool and the TLS configuration, shared by the clients of all WAHA servers of a process. Clones
-/// share the same pool.
+/// The connection pool and the TLS configuration, shared by the clients of all WAHA servers of a process.
+/// Clones share the same pool.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: reqwest::Client,
@@ -48,14 +48,14 @@ pub struct HttpClient {
 impl HttpClient {
     /// A pool that goes straight to the servers, whatever proxies the environment names.
     ///
-    /// The process must have installed a TLS provider (`rustls::crypto::CryptoProvider::install_default`), even
-    /// when all servers are reached without TLS.
+    /// The process must have installed a TLS provider (`rustls::crypto::CryptoProvider::install_default`),
+    /// even when all servers are reached without TLS.
     pub fn new(options: &HttpOptions) -> Result<Self, ConfigError> {
         Self::from_builder(reqwest::ClientBuilder::no_proxy, options)
     }
 
-    /// A pool with the caller's own resolver, proxies or certificates, which `customize` adds. What the safety of
-    /// calls rests on is set after it: no redirects, no retries, the connect timeout.
+    /// A pool with the caller's own resolver, proxies or certificates, which `customize` adds. What the
+    /// safety of calls rests on is set after it: no redirects, no retries, the connect timeout.
     pub fn from_builder(
         customize: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
         options: &HttpOptions,
@@ -129,15 +129,20 @@ pub(crate) async fn read_body(
     Ok(body)
 }
 
-/// Reads the beginning of a refusal's body. A body that breaks off is still a refusal, so what was read by then
-/// is the result.
+/// Reads the beginning of a refusal's body, for at most `idle`. A body that breaks off or does not end is
+/// still a refusal, so what was read by then is the result.
 pub(crate) async fn read_refusal(mut response: Response, idle: Duration) -> Vec<u8> {
     let mut body = Vec::new();
-    while body.len() < REFUSAL_PREFIX {
-        match next_chunk(&mut response, idle).await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
+    let read = async {
+        while body.len() < REFUSAL_PREFIX {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
         }
+    };
+    match tokio::time::timeout(idle, read).await {
+        Ok(()) | Err(_) => {}
     }
     body.truncate(REFUSAL_PREFIX);
     body
@@ -181,26 +186,25 @@ fn failed_request(error: &reqwest::Error) -> WahaError {
     WahaError::Unreachable { reason }
 }
 
-/// Looks for the cause in the chain of errors; an [`io::Error`] hides its own cause from `source`.
+/// Looks for the cause in the chain of errors.
 fn connect_failure(error: &reqwest::Error) -> UnreachableReason {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<rustls::Error>() {
             return UnreachableReason::Tls;
         }
+        cause = error.source();
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            if let Some(inner) = error.get_ref()
-                && inner.is::<rustls::Error>()
-            {
-                return UnreachableReason::Tls;
-            }
             match error.kind() {
                 io::ErrorKind::ConnectionRefused => return UnreachableReason::Refused,
                 io::ErrorKind::TimedOut => return UnreachableReason::ConnectTimeout,
                 _ => {}
             }
+            // `source` of an I/O error leaves out the error that it wraps.
+            if let Some(wrapped) = error.get_ref() {
+                cause = Some(wrapped);
+            }
         }
-        cause = error.source();
     }
     UnreachableReason::Connect
 }

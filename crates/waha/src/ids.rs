@@ -2,9 +2,9 @@
 
 /// The id of a chat as WAHA spells it in messages and contacts.
 ///
-/// People are `<number>@c.us`: WAHA 2026.2.1 answers `@s.whatsapp.net` in the list of chats and in NOWEB's answers
-/// to sends, and a device may be named (`<number>:<device>@s.whatsapp.net`). Groups (`@g.us`), hidden ids (`@lid`),
-/// channels (`@newsletter`) and broadcasts stay as they are.
+/// People are `<number>@c.us`: WAHA 2026.2.1 answers `@s.whatsapp.net` in the list of chats and in NOWEB's
+/// answers to sends, and a device may be named (`<number>:<device>@s.whatsapp.net`). Groups (`@g.us`), hidden
+/// ids (`@lid`), channels (`@newsletter`) and broadcasts stay as they are.
 #[must_use]
 pub fn normalize_chat_id(id: &str) -> String {
     let Some((user, server)) = id.split_once('@') else {
@@ -21,8 +21,8 @@ pub fn normalize_chat_id(id: &str) -> String {
 
 /// The parts of a message's id, `{from_me}_{chat}_{key}` and in groups `_{participant}` after it.
 ///
-/// The chat and the key name a message; the participant is there on some engines and absent on others, so compare
-/// keys and not whole ids.
+/// The chat and the key name a message; the participant is there on some engines and absent on others, so
+/// compare keys and not whole ids.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageKey {
     /// Whether the session's own account sent it.

@@ -20,10 +20,10 @@
 //! # }
 //! ```
 //!
-//! What WAHA answers differs between its versions and between its engines (NOWEB, GOWS, WEBJS). Every call here
-//! has one shape whatever the engine: ids of people end in `@c.us`, times are Unix seconds, fields that are
-//! missing or of an unexpected type are `None`. Refusals, which WAHA tells apart only by wording, arrive as
-//! one [`WahaError`], whose [`outcome`](WahaError::outcome) says whether the call may have happened.
+//! What WAHA answers differs between its versions and between its engines (NOWEB, GOWS, WEBJS). Every call
+//! here has one shape whatever the engine: ids of people end in `@c.us`, times are Unix seconds, fields that
+//! are missing or of an unexpected type are `None`. Refusals, which WAHA tells apart only by wording, arrive
+//! as one [`WahaError`], whose [`outcome`](WahaError::outcome) says whether the call may have happened.
 //!
 //! Nothing here retries, and redirects are never followed, because they would carry the key elsewhere.
 

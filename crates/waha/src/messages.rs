@@ -26,7 +26,8 @@ pub struct MessagesQuery {
     pub until: Option<i64>,
     /// Only own messages, or only those of others.
     pub from_me: Option<bool>,
-    /// Whether WAHA fetches the files of all these messages from WhatsApp before it answers, which can take long.
+    /// Whether WAHA fetches the files of all these messages from WhatsApp before it answers, which can take
+    /// long.
     pub download_media: bool,
 }
 
@@ -55,7 +56,8 @@ pub struct Message {
     pub chat_id: String,
     /// Whether the session's own account sent it.
     pub from_me: bool,
-    /// Who sent it, unless the own account did: in a direct chat the other person, in a group the participant.
+    /// Who sent it, unless the own account did: in a direct chat the other person, in a group the
+    /// participant.
     pub sender: Option<String>,
     /// When, in Unix seconds.
     pub timestamp: Option<i64>,
@@ -270,7 +272,8 @@ impl WireMessage {
             .has_media
             .then(|| media(self.media, self.media_url.as_deref(), content));
         let parsed = MessageKey::parse(&id);
-        // Where ids have no parts: `from` is the chat, except that WEBJS names the own account in own messages.
+        // Where ids have no parts: `from` is the chat, except that WEBJS names the own account in own
+        // messages.
         let chat = if self.from_me {
             self.to.as_deref().or(self.from.as_deref())
         } else {

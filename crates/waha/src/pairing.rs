@@ -35,8 +35,8 @@ struct RequestCode<'a> {
 }
 
 impl WahaClient {
-    /// The QR code as a PNG picture. Whoever scans it owns the session. `WrongState` unless the session waits to be
-    /// paired, after WAHA has waited up to 10 s for that.
+    /// The QR code as a PNG picture. Whoever scans it owns the session. `WrongState` unless the session waits
+    /// to be paired, after WAHA has waited up to 10 s for that.
     pub async fn qr_image(&self, session: &str) -> Result<Bytes, WahaError> {
         let call = Call::get(CallKind::Pairing, &["api", session, "auth", "qr"]).accept("image/png");
         let answer = self.answer(call).await?;
@@ -55,16 +55,17 @@ impl WahaClient {
         }
     }
 
-    /// The QR code's content, to be drawn by the caller. Whoever draws it owns the session. `WrongState` as in
-    /// [`qr_image`](Self::qr_image).
+    /// The QR code's content, to be drawn by the caller. Whoever draws it owns the session. `WrongState` as
+    /// in [`qr_image`](Self::qr_image).
     pub async fn qr_value(&self, session: &str) -> Result<SecretString, WahaError> {
         let call = Call::get(CallKind::Pairing, &["api", session, "auth", "qr"]).query("format", "raw");
         let qr: WireQrValue = self.json(call).await?;
         Ok(qr.value)
     }
 
-    /// A code such as `ABCD-EFGH` that the person types into the phone with this number (digits with the country
-    /// code). WAHA 2026.2.1 does not answer while the session is starting, which ends in `OutcomeUnknown`.
+    /// A code such as `ABCD-EFGH` that the person types into the phone with this number (digits with the
+    /// country code). WAHA 2026.2.1 does not answer while the session is starting, which ends in
+    /// `OutcomeUnknown`.
     pub async fn request_pairing_code(
         &self,
         session: &str,

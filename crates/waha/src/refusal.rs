@@ -1,5 +1,5 @@
-//! From a status and a body that is not a success to the error it means. WAHA's words are those of 2026.2.1; 2024.10.8
-//! has the same or fewer of them.
+//! From a status and a body that is not a success to the error it means. WAHA's words are those of 2026.2.1;
+//! 2024.10.8 has the same or fewer of them.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ struct Facts {
     /// `error`: the reason in refusals about a session's state, else only the name of the status.
     error: Option<String>,
     /// `status`: the state of a session in the wrong state.
-    status: Option<String>,
+    status: Option<SessionStatus>,
     /// `expected`: the states it should be in.
     expected: Vec<SessionStatus>,
     /// `exception.name` and `exception.message` of a status 500.
@@ -64,9 +64,9 @@ impl Facts {
     }
 
     fn client_error(self, status: u16) -> WahaError {
-        if let (Some(state), false) = (&self.status, self.expected.is_empty()) {
+        if let (Some(status), false) = (self.status, self.expected.is_empty()) {
             return WahaError::WrongState {
-                status: state.as_str().into(),
+                status,
                 expected: self.expected,
             };
         }
@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for FactsVisitor<'_> {
             match name.as_str() {
                 "message" => facts.message = text(&map.next_value()?),
                 "error" => facts.error = text(&map.next_value()?),
-                "status" => facts.status = text(&map.next_value()?),
+                "status" => facts.status = state(&map.next_value()?),
                 "expected" => facts.expected = states(&map.next_value()?),
                 "exception" => {
                     let exception: Value = map.next_value()?;
@@ -191,12 +191,13 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// A session's state, whose words are capitals. Anything else is not taken, because errors show states.
+fn state(value: &Value) -> Option<SessionStatus> {
+    let word = value.as_str()?;
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    is_word.then(|| word.into())
+}
+
 fn states(value: &Value) -> Vec<SessionStatus> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(SessionStatus::from)
-        .collect()
+    value.as_array().into_iter().flatten().filter_map(state).collect()
 }

@@ -23,8 +23,8 @@ pub struct TextToSend<'a> {
     pub mentions: &'a [&'a str],
     /// Whether a link in the text gets a preview; `None` leaves it to WAHA, which makes one.
     pub link_preview: Option<bool>,
-    /// The message's own key, chosen by the caller, so that the same send twice is one message. Only NOWEB and GOWS since
-    /// WAHA 2026.4.3 use it; others ignore it, and the answer then has another key.
+    /// The message's own key, chosen by the caller, so that the same send twice is one message. Only NOWEB
+    /// and GOWS since WAHA 2026.4.3 use it; others ignore it, and the answer then has another key.
     pub key: Option<&'a str>,
 }
 
@@ -120,8 +120,8 @@ fn base64<S: Serializer>(data: &&[u8], serializer: S) -> Result<S::Ok, S::Error>
     serializer.collect_str(&BASE64.encode_display(data))
 }
 
-/// All forms of an answer to a send: NOWEB gives WhatsApp's own `key`, GOWS an `id` and `_data`, WEBJS a message
-/// whose `id` is an object.
+/// All forms of an answer to a send: NOWEB gives WhatsApp's own `key`, GOWS an `id` and `_data`, WEBJS a
+/// message whose `id` is an object.
 #[derive(Deserialize)]
 struct WireSent {
     #[serde(default, deserialize_with = "wire::object")]

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 /// A session's whole configuration as WAHA keeps it, fields that this crate does not know included.
 ///
-/// It holds secrets (the keys that sign webhooks, the proxy's password, headers), so `Debug` shows nothing of it; what
-/// may be shown is in [`visible`](Self::visible).
+/// It holds secrets (the keys that sign webhooks, the proxy's password, headers), so `Debug` shows nothing of
+/// it; what may be shown is in [`visible`](Self::visible).
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionConfig(Map<String, Value>);
@@ -43,15 +43,15 @@ impl SessionConfig {
         self.0.insert(name.into(), value.into());
     }
 
-    /// Lays other fields over this configuration as a JSON merge patch (RFC 7396): objects are merged, `null` removes,
-    /// everything else (lists too, so `webhooks`) replaces. Needed before every update, because WAHA's `PUT` replaces
-    /// the whole configuration.
+    /// Lays other fields over this configuration as a JSON merge patch (RFC 7396): objects are merged, `null`
+    /// removes, everything else (lists too, so `webhooks`) replaces. Needed before every update, because
+    /// WAHA's `PUT` replaces the whole configuration.
     pub fn merge(&mut self, changes: Map<String, Value>) {
         merge_objects(&mut self.0, changes);
     }
 
-    /// The parts without secrets. Webhooks and proxy are left out completely, and so is metadata, which belongs to
-    /// whoever wrote it. A part of an unexpected type counts as not set.
+    /// The parts without secrets. Webhooks and proxy are left out completely, and so is metadata, which
+    /// belongs to whoever wrote it. A part of an unexpected type counts as not set.
     #[must_use]
     pub fn visible(&self) -> VisibleSessionConfig {
         VisibleSessionConfig {

@@ -195,7 +195,8 @@ impl<C> WireSession<C> {
 #[derive(Serialize)]
 struct CreateBody<'a> {
     name: &'a str,
-    // Always sent: WAHA's documentation says that it defaults to true, and WAHA 2026.2.1 leaves the session stopped.
+    // Always sent: WAHA's documentation says that it defaults to true, and WAHA 2026.2.1 leaves the session
+    // stopped.
     start: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a SessionConfig>,
@@ -232,8 +233,8 @@ impl WahaClient {
         Ok(session.into_session(Some))
     }
 
-    /// Makes a session, and starts it if so wished. `AlreadyExists` if there is one of this name, `Rejected` for a name
-    /// that WAHA does not allow, `Unsupported` where an older Core knows only `default`.
+    /// Makes a session, and starts it if so wished. `AlreadyExists` if there is one of this name, `Rejected`
+    /// for a name that WAHA does not allow, `Unsupported` where an older Core knows only `default`.
     pub async fn create_session(
         &self,
         name: &str,
@@ -251,8 +252,8 @@ impl WahaClient {
             .await
     }
 
-    /// Replaces a session's whole configuration; what is not in `config` is gone. A running session is stopped and
-    /// started, which takes WAHA about three seconds.
+    /// Replaces a session's whole configuration; what is not in `config` is gone. A running session is
+    /// stopped and started, which takes WAHA about three seconds.
     pub async fn update_session(
         &self,
         name: &str,
@@ -275,8 +276,8 @@ impl WahaClient {
         }
     }
 
-    /// Stops a session; that it is stopped already is not an error. `None` if WAHA does not know it: it answers that
-    /// with success and no body.
+    /// Stops a session; that it is stopped already is not an error. `None` if WAHA does not know it: it
+    /// answers that with success and no body.
     pub async fn stop_session(&self, name: &str) -> Result<Option<WahaSession>, WahaError> {
         self.act(name, "stop").await
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 pub enum CallKind {
     /// Answered from WAHA's memory: list or get sessions, who a session is, version, ping.
     Quick,
-    /// Read through the WhatsApp engine: chats, messages, contacts, groups, pictures. WAHA 2026.2.1 waits up to
-    /// 10 s for a session in the wrong state before it refuses.
+    /// Read through the WhatsApp engine: chats, messages, contacts, groups, pictures. WAHA 2026.2.1 waits up
+    /// to 10 s for a session in the wrong state before it refuses.
     Read,
-    /// Changes a session: create, update, start, stop, restart, log out, delete. WAHA 2026.2.1 waits up to 5 s
-    /// for the session's lock, sleeps 3 s in a stop, and gives up on the work after 30 s.
+    /// Changes a session: create, update, start, stop, restart, log out, delete. WAHA 2026.2.1 waits up to 5
+    /// s for the session's lock, sleeps 3 s in a stop, and gives up on the work after 30 s.
     Change,
     /// Sends a message. WAHA may convert media first and waits up to 10 s for a session in the wrong state.
     Send,
@@ -41,8 +41,8 @@ impl TimeLimit {
 }
 
 /// The limits of every kind of call. Connecting has its own limit, which belongs to the shared
-/// [`HttpClient`](crate::HttpClient) and ought to be shorter than every `idle` here: only a failure that is known
-/// to have happened while connecting proves that a call was not handed over.
+/// [`HttpClient`](crate::HttpClient) and ought to be shorter than every `idle` here: only a failure that is
+/// known to have happened while connecting proves that a call was not handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For [`CallKind::Quick`]; 10 s silence, 20 s in all.

@@ -1,5 +1,5 @@
-//! Reading of fields whose type depends on WAHA's engine and version. What cannot be understood is `None`; only text
-//! that is not JSON is an error.
+//! Reading of fields whose type depends on WAHA's engine and version. What cannot be understood is `None`;
+//! only text that is not JSON is an error.
 
 use std::fmt;
 use std::marker::PhantomData;
