@@ -46,7 +46,8 @@ impl FilePath {
         format!("{}{}", Self::FILES, encoded.join("/"))
     }
 
-    /// The session that the path names: since WAHA 2025 it is the first of two or more segments.
+    /// The session that the path names. WAHA 2026.2.1 puts it before the file; where there is only a file, none
+    /// is named.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         match self.0.as_slice() {

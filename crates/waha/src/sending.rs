@@ -23,8 +23,8 @@ pub struct TextToSend<'a> {
     pub mentions: &'a [&'a str],
     /// Whether a link in the text gets a preview; `None` leaves it to WAHA, which makes one.
     pub link_preview: Option<bool>,
-    /// The message's own key, chosen by the caller, so that the same send twice is one message. Only NOWEB
-    /// and GOWS since WAHA 2026.4.3 use it; others ignore it, and the answer then has another key.
+    /// The message's own key, chosen by the caller, by which it is recognised even if the answer is lost. Only
+    /// NOWEB and GOWS since WAHA 2026.4.3 use it; others ignore it, and the answer then has another key.
     pub key: Option<&'a str>,
 }
 
