@@ -11,11 +11,15 @@ mod error;
 mod fields;
 pub mod organizations;
 mod services;
+pub mod sessions;
+mod sync;
+mod upstream;
 
 pub use context::{Context, Operator, RequestOrigin};
 pub use error::{Conflict, ServiceError};
 pub use fields::FieldErrors;
-pub use services::Services;
+pub use services::{ServiceSettings, Services};
+pub use sync::SyncReport;
 pub use wahana_store::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };

@@ -8,9 +8,9 @@ mod input;
 mod operated;
 mod patch;
 
-pub(crate) use allowed::{Allowed, OfOrganization, OfSession, OfToken};
+pub(crate) use allowed::{Allowed, OfOrganization, OfSession, OfStart, OfToken};
 pub(crate) use body::{Json, OptionalJson};
 pub(crate) use identity::{SIGN_IN_COOKIE, SignedIn};
-pub(crate) use input::{Paging, Query};
+pub(crate) use input::{Page, Paging, Query};
 pub(crate) use operated::Operated;
 pub(crate) use patch::Patch;

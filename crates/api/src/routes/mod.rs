@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod organization;
+mod sessions;
 
 use std::any::Any;
 
@@ -54,6 +55,19 @@ impl utoipa::Modify for Security {
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(organization::get, organization::update))
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::update, sessions::delete))
+        .routes(routes!(sessions::start))
+        .routes(routes!(sessions::stop))
+        .routes(routes!(sessions::restart))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::status))
+        .routes(routes!(sessions::info))
+        .routes(routes!(sessions::connected))
+        .routes(routes!(sessions::health))
+        .routes(routes!(sessions::sync))
+        .routes(routes!(sessions::qr))
+        .routes(routes!(sessions::pairing_code))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
 }

@@ -9,8 +9,8 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, MessageKind, ServerId, Session, SessionConfiguration, SessionId,
-    SessionName, Timestamp,
+    BusinessProfile, DesiredStatus, MessageKind, PhoneNumber, ServerId, Session, SessionConfiguration,
+    SessionId, SessionName, Timestamp,
 };
 
 pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
@@ -76,6 +76,20 @@ pub async fn name_exists(tx: &TenantTx, name: &SessionName) -> Result<bool, Stor
         .find::<session::Entity>()
         .filter(living(None))
         .filter(Column::SessionName.eq(name.as_str()));
+    Ok(found.count().await? > 0)
+}
+
+/// Whether another living session is paired with this number.
+pub async fn number_is_taken(
+    tx: &TenantTx,
+    number: &PhoneNumber,
+    by_other_than: SessionId,
+) -> Result<bool, StoreError> {
+    let found = tx
+        .find::<session::Entity>()
+        .filter(living(None))
+        .filter(Column::PhoneNumber.eq(number.as_str()))
+        .filter(Column::Id.ne(by_other_than.as_uuid()));
     Ok(found.count().await? > 0)
 }
 
