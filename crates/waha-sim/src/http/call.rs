@@ -97,7 +97,9 @@ impl Call {
 
     /// The session named in the query.
     pub(crate) fn query_session(&self) -> Result<String, WahaError> {
-        self.named(self.query("session"))
+        // Given twice it is a list to Express, and no name.
+        let given_once = self.query.iter().filter(|(name, _)| name == "session").count() == 1;
+        self.named(self.query("session").filter(|_| given_once))
     }
 
     /// The session named by `name` in the body.

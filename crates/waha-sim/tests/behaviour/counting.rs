@@ -80,3 +80,19 @@ async fn equal_answers_have_equal_tags() {
     assert_eq!((second.status, second.body.len()), (304, 0));
     assert_eq!(first.json(), json!([]));
 }
+
+#[tokio::test]
+async fn a_session_named_twice_is_not_named() {
+    let waha = quick().await;
+    waha.add_session(SessionSeed::new("a"));
+    let twice = get(&waha, "/api/contacts/all?session=a&session=a").await;
+    assert_eq!(
+        (twice.status, &twice.json()["message"]),
+        (400, &json!("Session name is required"))
+    );
+    let trailing = get(&waha, "/api/contacts/all/?sessio%6e=a").await;
+    assert_eq!(
+        trailing.status, 200,
+        "a slash at the end and an encoded name make no difference"
+    );
+}
