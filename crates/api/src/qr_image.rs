@@ -50,7 +50,9 @@ mod tests {
     #[test]
     fn a_code_is_a_square_picture_with_a_white_margin() {
         let picture = png("2@some,code").unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(picture)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(picture))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!(info.width, info.height);

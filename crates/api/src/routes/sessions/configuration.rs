@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wahana_domain::{ClientAppearance, IgnoredChats, NowebConfiguration, NowebStore, SessionConfiguration, Text};
+use wahana_domain::{
+    ClientAppearance, IgnoredChats, NowebConfiguration, NowebStore, SessionConfiguration, Text,
+};
 use wahana_service::FieldErrors;
 
 /// A session's configuration on WAHA. Webhooks, proxy, apps and metadata are the platform's.
@@ -73,9 +75,10 @@ impl ConfigurationFields {
             }),
             noweb: self.noweb.map(|noweb| NowebConfiguration {
                 mark_online: noweb.mark_online,
-                store: noweb
-                    .store
-                    .map(|store| NowebStore { enabled: store.enabled, full_sync: store.full_sync }),
+                store: noweb.store.map(|store| NowebStore {
+                    enabled: store.enabled,
+                    full_sync: store.full_sync,
+                }),
             }),
         }
     }

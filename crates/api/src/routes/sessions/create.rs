@@ -105,11 +105,15 @@ pub(super) struct BusinessFields {
 impl BusinessFields {
     pub(super) fn check(self, errors: &mut FieldErrors) -> BusinessProfile {
         BusinessProfile {
-            name: self.name.and_then(|name| text::<100>(errors, "business_name", &name)),
+            name: self
+                .name
+                .and_then(|name| text::<100>(errors, "business_name", &name)),
             description: self
                 .description
                 .and_then(|description| text::<1000>(errors, "business_description", &description)),
-            category: self.category.and_then(|category| text::<100>(errors, "business_category", &category)),
+            category: self
+                .category
+                .and_then(|category| text::<100>(errors, "business_category", &category)),
             website: self.website.and_then(|website| check_website(errors, &website)),
             email: self.email.and_then(|email| check_email(errors, &email)),
         }
@@ -118,21 +122,30 @@ impl BusinessFields {
 
 pub(super) fn check_website(errors: &mut FieldErrors, website: &str) -> Option<String> {
     let website = text::<200>(errors, "business_website", website)?;
-    let url = Url::parse(&website).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = Url::parse(&website)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if url.is_none() {
-        errors.add("business_website", "must be an address such as https://example.com");
+        errors.add(
+            "business_website",
+            "must be an address such as https://example.com",
+        );
     }
     url.map(|_| website)
 }
 
 pub(super) fn check_email(errors: &mut FieldErrors, email: &str) -> Option<String> {
-    errors.take("business_email", EmailAddress::parse(email)).map(|email| email.as_str().to_owned())
+    errors
+        .take("business_email", EmailAddress::parse(email))
+        .map(|email| email.as_str().to_owned())
 }
 
 impl CreateSession {
     fn check(self) -> Result<NewSession, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let name = self.session_name.map(|name| errors.take("session_name", SessionName::parse(&name)));
+        let name = self
+            .session_name
+            .map(|name| errors.take("session_name", SessionName::parse(&name)));
         let business = BusinessFields {
             name: self.business_name,
             description: self.business_description,
@@ -142,7 +155,9 @@ impl CreateSession {
         };
         let new = NewSession {
             name: name.flatten(),
-            display_name: self.display_name.and_then(|name| text::<100>(&mut errors, "display_name", &name)),
+            display_name: self
+                .display_name
+                .and_then(|name| text::<100>(&mut errors, "display_name", &name)),
             business: business.check(&mut errors),
             configuration: self.configuration.unwrap_or_default().check(&mut errors),
             is_started: self.start.unwrap_or(true),
@@ -173,7 +188,12 @@ impl StartSession {
             ("configuration", self.configuration.is_some()),
         ];
         let unless_made = unless_made.into_iter().filter(|_| is_there);
-        always.into_iter().chain(unless_made).filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+        always
+            .into_iter()
+            .chain(unless_made)
+            .filter(|(_, is_given)| *is_given)
+            .map(|(name, _)| name)
+            .collect()
     }
 
     fn check(self) -> Result<NewSession, FieldErrors> {
@@ -187,7 +207,9 @@ impl StartSession {
         };
         let new = NewSession {
             name: None,
-            display_name: self.display_name.and_then(|name| text::<100>(&mut errors, "display_name", &name)),
+            display_name: self
+                .display_name
+                .and_then(|name| text::<100>(&mut errors, "display_name", &name)),
             business: business.check(&mut errors),
             configuration: self.configuration.unwrap_or_default().check(&mut errors),
             is_started: true,
@@ -209,7 +231,10 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let session = sessions::create(state.services(), &allowed.access, body.check()?).await?;
     let resource = SessionResource::of(&session, session.observed_at);
-    Ok(allowed.reply("Session created.", resource).created().into_response())
+    Ok(allowed
+        .reply("Session created.", resource)
+        .created()
+        .into_response())
 }
 
 /// Starts a session, and makes it first if the organization has none by that name.
@@ -227,7 +252,9 @@ pub(crate) async fn start(
     allowed: Allowed<OfStart, ManageSessions>,
     OptionalJson(body): OptionalJson<StartSession>,
 ) -> Result<Response, ApiError> {
-    let meta = StartMeta { ignored: body.ignored(matches!(allowed.found, StartTarget::There(_))) };
+    let meta = StartMeta {
+        ignored: body.ignored(matches!(allowed.found, StartTarget::There(_))),
+    };
     let new = body.check()?;
     let started =
         sessions::start_or_create(state.services(), &allowed.access, allowed.found.clone(), new).await?;

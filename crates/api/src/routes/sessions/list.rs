@@ -69,8 +69,12 @@ impl ListSessions {
     fn check(self) -> Result<(Page, SessionQuery), FieldErrors> {
         let mut errors = FieldErrors::default();
         let page = Page::check(self.page, self.per_page, &mut errors);
-        let status = self.status.map(|text| errors.take("status", text.parse::<StatusFilter>()));
-        let health = self.health_status.map(|text| errors.take("health_status", text.parse::<HealthStatus>()));
+        let status = self
+            .status
+            .map(|text| errors.take("status", text.parse::<StatusFilter>()));
+        let health = self
+            .health_status
+            .map(|text| errors.take("health_status", text.parse::<HealthStatus>()));
         let sort = match self.sort_by.as_deref() {
             None => Some(SessionSort::CreatedAt),
             Some(word) => errors.take("sort_by", sort(word)),
@@ -83,8 +87,14 @@ impl ListSessions {
                 true
             }
         };
-        let search = self.search.map(|search| search.trim().to_owned()).filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.chars().count() > MAX_SEARCH) {
+        let search = self
+            .search
+            .map(|search| search.trim().to_owned())
+            .filter(|search| !search.is_empty());
+        if search
+            .as_ref()
+            .is_some_and(|search| search.chars().count() > MAX_SEARCH)
+        {
             errors.add("search", format!("must be at most {MAX_SEARCH} characters long"));
         }
         let complete = page.zip(sort).map(|(page, sort)| {
@@ -105,7 +115,10 @@ impl ListSessions {
 }
 
 fn sort(word: &str) -> Result<SessionSort, String> {
-    let found = SessionSort::ALL.iter().find(|(name, _)| *name == word).map(|(_, sort)| *sort);
+    let found = SessionSort::ALL
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, sort)| *sort);
     found.ok_or_else(|| {
         let words: Vec<_> = SessionSort::ALL.iter().map(|(name, _)| *name).collect();
         format!("must be one of {}", words.join(", "))
@@ -124,7 +137,10 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let (page, query) = query.check()?;
     let services = state.services();
-    let query = SessionQuery { only: allowed.access.session_limit(), ..query };
+    let query = SessionQuery {
+        only: allowed.access.session_limit(),
+        ..query
+    };
     let listing = sessions::list(services, &allowed.access, &query).await?;
     let resources: Vec<SessionResource<'_>> = listing
         .sessions
@@ -133,9 +149,16 @@ pub(crate) async fn list(
         .collect();
     let organization = allowed.access.organization();
     let meta = ListMeta {
-        organization: OrganizationName { id: organization.id, name: &organization.name },
+        organization: OrganizationName {
+            id: organization.id,
+            name: &organization.name,
+        },
         sync: SyncMeta::of(&listing.sync, services.now()),
     };
     let pagination = Pagination::of(page.number, page.size, listing.total, resources.len());
-    Ok(allowed.reply("Sessions retrieved.", resources).with_pagination(pagination).with_meta(meta).into_response())
+    Ok(allowed
+        .reply("Sessions retrieved.", resources)
+        .with_pagination(pagination)
+        .with_meta(meta)
+        .into_response())
 }

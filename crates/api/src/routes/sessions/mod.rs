@@ -81,7 +81,9 @@ impl<'a> SessionResource<'a> {
         let health = session.health();
         let is_working = session.status.is_working();
         // What WAHA said of it before it was made, or of others, is not about it.
-        let last_synced_at = synced_at.filter(|at| *at >= session.created_at).or(session.observed_at);
+        let last_synced_at = synced_at
+            .filter(|at| *at >= session.created_at)
+            .or(session.observed_at);
         Self {
             id: session.id,
             organization_id: session.organization_id,
@@ -148,5 +150,7 @@ pub(crate) struct SessionMeta {
 
 /// Checks a text of a request that may be long, or null, or left out.
 fn text<const MAX: usize>(errors: &mut FieldErrors, field: &str, text: &str) -> Option<String> {
-    errors.take(field, wahana_domain::Text::<MAX>::parse(text)).map(wahana_domain::Text::into_string)
+    errors
+        .take(field, wahana_domain::Text::<MAX>::parse(text))
+        .map(wahana_domain::Text::into_string)
 }

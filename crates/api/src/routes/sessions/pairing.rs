@@ -89,10 +89,19 @@ pub(crate) async fn qr(
     Query(query): Query<QrQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let wait = query.wait.map_or(Ok(0), u64::try_from).ok().filter(|wait| *wait <= MAX_WAIT);
+    let wait = query
+        .wait
+        .map_or(Ok(0), u64::try_from)
+        .ok()
+        .filter(|wait| *wait <= MAX_WAIT);
     let wait = wait.ok_or_else(|| FieldErrors::one("wait", format!("must be from 0 to {MAX_WAIT}")))?;
-    let (status, qr) =
-        sessions::qr(state.services(), &allowed.access, &allowed.found, Duration::from_secs(wait)).await?;
+    let (status, qr) = sessions::qr(
+        state.services(),
+        &allowed.access,
+        &allowed.found,
+        Duration::from_secs(wait),
+    )
+    .await?;
     let resource = match qr {
         QrState::Code(code) => {
             let picture = qr_image::png(code.value.expose_secret())
@@ -102,10 +111,14 @@ pub(crate) async fn qr(
             }
             QrResource::of_code(status, &code, &picture)
         }
-        QrState::Connected => QrResource { connected: true, ..QrResource::without_code(status) },
-        QrState::Starting(retry_after) => {
-            QrResource { retry_after: Some(retry_after.as_secs()), ..QrResource::without_code(status) }
-        }
+        QrState::Connected => QrResource {
+            connected: true,
+            ..QrResource::without_code(status)
+        },
+        QrState::Starting(retry_after) => QrResource {
+            retry_after: Some(retry_after.as_secs()),
+            ..QrResource::without_code(status)
+        },
     };
     let message = match (&resource.value, resource.connected) {
         (Some(_), _) => "Scan this code with WhatsApp on the phone.",
@@ -143,8 +156,13 @@ impl QrResource {
 
 /// Whether the caller names PNG and not JSON: a picture is what they ask for.
 fn wants_png(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    accepted.split(',').any(|range| range.trim().starts_with("image/png"))
+    let accepted = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or("");
+    accepted
+        .split(',')
+        .any(|range| range.trim().starts_with("image/png"))
 }
 
 /// A code to be typed on the phone instead of scanning one.
@@ -163,6 +181,10 @@ pub(crate) async fn pairing_code(
     let number = PhoneNumber::parse_in(&body.phone_number, country)
         .map_err(|fault| FieldErrors::one("phone_number", fault))?;
     let code = sessions::pairing_code(state.services(), &allowed.access, &allowed.found, &number).await?;
-    let resource = PairingCodeResource { code: code.0.expose_secret() };
-    Ok(allowed.reply("Type this code on the phone.", resource).into_response())
+    let resource = PairingCodeResource {
+        code: code.0.expose_secret(),
+    };
+    Ok(allowed
+        .reply("Type this code on the phone.", resource)
+        .into_response())
 }

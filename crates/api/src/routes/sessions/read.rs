@@ -85,7 +85,9 @@ impl From<WahaSide> for WahaInfo {
         let visible = side.configuration.unwrap_or_default();
         Self {
             engine: side.engine,
-            profile: ProfileInfo { push_name: side.push_name },
+            profile: ProfileInfo {
+                push_name: side.push_name,
+            },
             configuration: ConfigurationFields {
                 debug: visible.debug,
                 ignore: visible.ignore.map(|ignore| IgnoreFields {
@@ -100,9 +102,10 @@ impl From<WahaSide> for WahaInfo {
                 }),
                 noweb: visible.noweb.map(|noweb| NowebFields {
                     mark_online: noweb.mark_online,
-                    store: noweb
-                        .store
-                        .map(|store| NowebStoreFields { enabled: store.enabled, full_sync: store.full_sync }),
+                    store: noweb.store.map(|store| NowebStoreFields {
+                        enabled: store.enabled,
+                        full_sync: store.full_sync,
+                    }),
                 }),
             },
         }
@@ -122,8 +125,13 @@ pub(crate) async fn status(
     let services = state.services();
     let news = sessions::get(services, &allowed.access, &allowed.found).await?;
     let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
-    let meta = SessionMeta { sync: SyncMeta::of(&news.sync, services.now()) };
-    Ok(allowed.reply("Session status retrieved.", resource).with_meta(meta).into_response())
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session status retrieved.", resource)
+        .with_meta(meta)
+        .into_response())
 }
 
 /// The session, as new as WAHA allows, and what WAHA itself says of it.
@@ -143,8 +151,13 @@ pub(crate) async fn info(
         session: SessionResource::of(&news.session, sessions::synced_at(services, &news.session)),
         waha: waha.map(Into::into),
     };
-    let meta = SessionMeta { sync: SyncMeta::of(&news.sync, services.now()) };
-    Ok(allowed.reply("Session information retrieved.", info).with_meta(meta).into_response())
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session information retrieved.", info)
+        .with_meta(meta)
+        .into_response())
 }
 
 /// Whether the session is connected.
@@ -160,9 +173,17 @@ pub(crate) async fn connected(
     let services = state.services();
     let news = sessions::get(services, &allowed.access, &allowed.found).await?;
     let status = news.session.status;
-    let meta = SessionMeta { sync: SyncMeta::of(&news.sync, services.now()) };
-    let connected = Connected { connected: status.is_working(), status };
-    Ok(allowed.reply("Connection checked.", connected).with_meta(meta).into_response())
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    let connected = Connected {
+        connected: status.is_working(),
+        status,
+    };
+    Ok(allowed
+        .reply("Connection checked.", connected)
+        .with_meta(meta)
+        .into_response())
 }
 
 /// How well the session does, and why that is thought.
@@ -183,7 +204,11 @@ pub(crate) async fn health(
         HealthCheck {
             name: "waha_answers",
             passed: news.sync.is_fresh,
-            detail: news.sync.reason.unwrap_or("WAHA answered a moment ago.").to_owned(),
+            detail: news
+                .sync
+                .reason
+                .unwrap_or("WAHA answered a moment ago.")
+                .to_owned(),
         },
         HealthCheck {
             name: "known_to_waha",
@@ -208,8 +233,13 @@ pub(crate) async fn health(
         last_error: session.last_error.as_deref(),
         checks,
     };
-    let meta = SessionMeta { sync: SyncMeta::of(&news.sync, services.now()) };
-    Ok(allowed.reply("Session health checked.", report).with_meta(meta).into_response())
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session health checked.", report)
+        .with_meta(meta)
+        .into_response())
 }
 
 /// Asks WAHA now, and gives the session as it is then.
@@ -225,7 +255,13 @@ pub(crate) async fn sync(
     let services = state.services();
     let news = sessions::synchronize(services, &allowed.access, &allowed.found).await?;
     let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
-    let meta = SessionMeta { sync: SyncMeta::of(&news.sync, services.now()) };
-    let message = if news.sync.is_fresh { "Session synchronized." } else { "WAHA could not be asked." };
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    let message = if news.sync.is_fresh {
+        "Session synchronized."
+    } else {
+        "WAHA could not be asked."
+    };
     Ok(allowed.reply(message, resource).with_meta(meta).into_response())
 }

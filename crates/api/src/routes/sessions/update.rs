@@ -28,18 +28,24 @@ use crate::{
 
 /// What to change; what is left out stays, and null takes it away.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UpdateSession {
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
     display_name: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
     business_name: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 1000)]
     business_description: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
     business_category: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 200)]
     business_website: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 254)]
     business_email: Patch<String>,
     /// What of the configuration changes. A running session restarts with it, for about three seconds.
@@ -50,7 +56,9 @@ impl UpdateSession {
     fn check(self, session: &Session) -> Result<SessionUpdate, FieldErrors> {
         let mut errors = FieldErrors::default();
         let old = &session.business;
-        let display_name = self.display_name.map(|name| text::<100>(&mut errors, "display_name", &name));
+        let display_name = self
+            .display_name
+            .map(|name| text::<100>(&mut errors, "display_name", &name));
         let business = BusinessProfile {
             name: self
                 .business_name
