@@ -121,6 +121,29 @@ pub(crate) async fn record_by_operator(
     Ok(tx.record(&entry).await?)
 }
 
+/// The same in a transaction of the organization that it concerned.
+pub(crate) async fn record_by_operator_in(
+    tx: &TenantTx,
+    operator: &Operator,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let actor = operator.actor();
+    if let Some(origin) = actor.origin {
+        origin.set_outcome_recorded();
+    }
+    let entry = entry(
+        &actor,
+        Some(tx.organization_id()),
+        operation,
+        session,
+        outcome,
+        tx.now(),
+    );
+    Ok(wahana_store::audit::insert(tx, &entry).await?)
+}
+
 fn entry(
     actor: &Actor<'_>,
     organization_id: Option<OrganizationId>,

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod access_tokens;
+pub mod adoption;
 pub mod audit;
 mod context;
 mod error;
