@@ -1,6 +1,7 @@
 //! Every route, and the OpenAPI document that is made of them.
 
 mod access_tokens;
+mod docs;
 mod organization;
 mod sessions;
 
@@ -83,6 +84,7 @@ pub fn router(state: ApiState) -> Router {
     let cors = cors(&state);
     let (router, _) = described().split_for_parts();
     router
+        .merge(docs::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
         .method_not_allowed_fallback(async || {
             ApiError::new(
