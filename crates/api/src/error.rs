@@ -288,7 +288,7 @@ impl From<ServiceError> for ApiError {
                 ..Self::new(ErrorCode::RateLimitExceeded, message)
             },
             ServiceError::WrongPassword => Self::unauthenticated(),
-            ServiceError::WahaFaulty => Self::new(ErrorCode::WahaError, message),
+            ServiceError::WahaFaulty(_) => Self::new(ErrorCode::WahaError, message),
             ServiceError::WahaUnavailable { retry_after, .. } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(ErrorCode::WahaUnavailable, message)

@@ -17,6 +17,7 @@ mod role;
 mod secret;
 mod server;
 mod session;
+mod session_configuration;
 mod session_name;
 mod session_status;
 mod text;
@@ -41,6 +42,9 @@ pub use role::{Role, UnknownRole};
 pub use secret::{Secret, SecretHash};
 pub use server::WahaServer;
 pub use session::{BusinessProfile, Session, SessionCounters, SessionOrigin, WahaAddress, WahaName};
+pub use session_configuration::{
+    ClientAppearance, IgnoredChats, NowebConfiguration, NowebStore, SessionConfiguration,
+};
 pub use session_name::{InvalidSessionName, RESERVED_SESSION_NAMES, SessionName};
 pub use session_status::{DesiredStatus, Health, HealthStatus, SessionStatus, StatusFilter, UnknownStatus};
 pub use text::{InvalidText, Text};

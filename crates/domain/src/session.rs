@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 
 use crate::{
-    DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionId, SessionName,
-    SessionStatus, Timestamp,
+    DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionConfiguration,
+    SessionId, SessionName, SessionStatus, Timestamp,
 };
 
 /// The name of a session on its WAHA server. Never shown to tenants, never made from their texts,
@@ -117,6 +117,9 @@ pub struct Session {
     pub display_name: Option<String>,
     /// The number that is paired, once it is known.
     pub phone_number: Option<PhoneNumber>,
+    /// What the organization set of its configuration on WAHA; what an adopted session brought along is
+    /// known to WAHA alone.
+    pub configuration: SessionConfiguration,
     /// What it is doing.
     pub status: SessionStatus,
     /// WAHA's own word for that; `None` until WAHA said one, and when the session is gone there.

@@ -165,14 +165,21 @@ pub(crate) async fn record_by_operator_in(
     tx: &TenantTx,
     operator: &Operator,
     operation: &str,
+    session: Option<SessionId>,
     outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
     let actor = operator.actor();
     if let Some(origin) = actor.origin {
         origin.set_outcome_recorded();
     }
-    let organization = Some(tx.organization_id());
-    let entry = entry(&actor, organization, operation, None, outcome, tx.now());
+    let entry = entry(
+        &actor,
+        Some(tx.organization_id()),
+        operation,
+        session,
+        outcome,
+        tx.now(),
+    );
     Ok(wahana_store::audit::insert(tx, &entry).await?)
 }
 

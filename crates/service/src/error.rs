@@ -55,10 +55,8 @@ pub enum ServiceError {
     #[error("This link is not valid any more. Ask for a new one.")]
     LinkInvalid,
     /// WAHA answered something it should not have.
-    #[error(
-        "WAHA gave an unexpected answer. Nothing is known to have changed; try again, and tell the operator if it stays."
-    )]
-    WahaFaulty,
+    #[error("{0}")]
+    WahaFaulty(String),
     /// No WAHA answers, or none has room. Nothing was handed over.
     #[error("{message}")]
     WahaUnavailable {
@@ -90,6 +88,40 @@ pub enum Conflict {
     PhoneNumberTaken,
     /// Anything else that exists already or must stay.
     Other,
+}
+
+impl ServiceError {
+    /// The code by which programs and the audit log tell it from others.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::NotFound(_) | Self::LinkInvalid => "NOT_FOUND",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Invalid(_) => "VALIDATION_ERROR",
+            Self::Conflict {
+                kind: Conflict::SessionAlreadyExists,
+                ..
+            } => "SESSION_ALREADY_EXISTS",
+            Self::Conflict {
+                kind: Conflict::PhoneNumberTaken,
+                ..
+            } => "PHONE_NUMBER_TAKEN",
+            Self::Conflict {
+                kind: Conflict::Other,
+                ..
+            } => "CONFLICT",
+            Self::SessionNotReady { .. } => "SESSION_NOT_READY",
+            Self::QuotaExceeded(_) => "QUOTA_EXCEEDED",
+            Self::RateLimited { .. } => "RATE_LIMIT_EXCEEDED",
+            Self::WrongPassword => "UNAUTHENTICATED",
+            Self::WahaFaulty(_) => "WAHA_ERROR",
+            Self::WahaUnavailable { .. } => "WAHA_UNAVAILABLE",
+            Self::WahaTimeout { .. } => "WAHA_TIMEOUT",
+            Self::Store(error) if error.is_unavailable() => "SERVICE_UNAVAILABLE",
+            Self::Store(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
 }
 
 impl From<StoreError> for ServiceError {

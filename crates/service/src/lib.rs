@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod access_tokens;
+pub mod adoption;
 mod attempts;
 pub mod audit;
 pub mod auth;
@@ -19,12 +20,16 @@ pub mod password_resets;
 mod passwords;
 pub mod platform;
 mod services;
+pub mod sessions;
+mod sync;
+mod upstream;
 
 pub use context::{Context, Operator, Person, RequestOrigin};
 pub use error::{Conflict, ServiceError};
 pub use fields::FieldErrors;
 pub use links::PresentedLink;
 pub use services::{ServiceSettings, Services};
+pub use sync::SyncReport;
 pub use wahana_store::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };

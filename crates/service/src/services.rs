@@ -1,15 +1,28 @@
 //! What the functions of this crate share.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use tokio_util::task::TaskTracker;
 use url::Url;
+use waha_client::{HttpClient, Timeouts};
 use wahana_domain::{Timestamp, TokenId};
-use wahana_store::{Callers, Credential, Identity, Store, TenantCache, sessions::SessionNamed};
+use wahana_store::{
+    Callers, Credential, Identity, Store, TenantCache,
+    sessions::{ServersOfSessions, SessionNamed, SessionQuery},
+};
 
-use crate::{ServiceError, attempts::Attempts, passwords::Passwords};
+use crate::{
+    ServiceError, attempts::Attempts, passwords::Passwords, sync::Synchronizer, upstream::Upstreams,
+};
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
 const CACHED_SESSIONS: u64 = 20_000;
+/// How many answers to "on which servers" are remembered.
+const CACHED_SERVER_LISTS: u64 = 20_000;
 
 /// How the services are set up.
 #[derive(Clone, Debug)]
@@ -17,31 +30,61 @@ pub struct ServiceSettings {
     /// wahana's address as people see it. Every link is made from it, and from nothing that a request
     /// says.
     pub public_url: Url,
+    /// How old an answer about a session may be. Five seconds by default.
+    pub sync_max_age: Duration,
+    /// How long a read waits for news from WAHA before it answers from what is known. Two seconds.
+    pub sync_wait: Duration,
+    /// How long calls to WAHA may take.
+    pub waha_timeouts: Timeouts,
 }
 
-/// Everything that the functions of this crate share. One a process.
-#[derive(Debug)]
+impl ServiceSettings {
+    /// The defaults, for wahana at this address.
+    #[must_use]
+    pub fn at(public_url: Url) -> Self {
+        Self {
+            public_url,
+            sync_max_age: Duration::from_secs(5),
+            sync_wait: Duration::from_secs(2),
+            waha_timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// Everything that the functions of this crate share. One a process; clones share it.
+#[derive(Clone, Debug)]
 pub struct Services {
     pub(crate) store: Store,
     pub(crate) settings: ServiceSettings,
     pub(crate) callers: Callers,
-    pub(crate) passwords: Passwords,
-    pub(crate) attempts: Attempts,
-    used_tokens: Mutex<HashMap<TokenId, Timestamp>>,
+    pub(crate) passwords: Arc<Passwords>,
+    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) sync: Synchronizer,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
+    pub(crate) session_pages: TenantCache<SessionQuery>,
+    pub(crate) session_servers: TenantCache<ServersOfSessions>,
+    used_tokens: Arc<Mutex<HashMap<TokenId, Timestamp>>>,
+    running: TaskTracker,
 }
 
 impl Services {
-    /// Over an open store.
+    /// Over an open store, calling WAHA through this connection pool.
     #[must_use]
-    pub fn new(store: Store, settings: ServiceSettings) -> Self {
+    pub fn new(store: Store, http: HttpClient, settings: ServiceSettings) -> Self {
+        let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts);
         Self {
+            sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
             settings,
             callers: Callers::new(store.clone()),
-            passwords: Passwords::new(),
-            attempts: Attempts::new(store.clock().clone()),
-            used_tokens: Mutex::default(),
+            passwords: Arc::new(Passwords::new()),
+            attempts: Arc::new(Attempts::new(store.clock().clone())),
+            upstreams,
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
+            session_pages: TenantCache::new(store.clone(), CACHED_SESSIONS),
+            session_servers: TenantCache::new(store.clone(), CACHED_SERVER_LISTS),
+            used_tokens: Arc::default(),
+            running: TaskTracker::new(),
             store,
         }
     }
@@ -50,6 +93,45 @@ impl Services {
     #[must_use]
     pub const fn callers(&self) -> &Callers {
         &self.callers
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    /// Makes sure that the database answers and has this release's schema.
+    pub async fn check(&self) -> Result<(), ServiceError> {
+        Ok(self.store.check().await?)
+    }
+
+    /// How many bytes the database takes on its disk.
+    pub async fn database_size(&self) -> Result<u64, ServiceError> {
+        Ok(self.store.size().await?)
+    }
+
+    /// Closes the database, after running transactions have ended.
+    pub async fn close(&self) -> Result<(), ServiceError> {
+        Ok(self.store.close().await?)
+    }
+
+    /// Does something to its end, also when nobody waits for it any more: what WAHA was asked to do
+    /// is written down even if the caller hung up.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        match self.running.spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(ServiceError::Internal(format!("work broke off: {error}"))),
+        }
+    }
+
+    /// Waits until everything that was begun has ended; for an orderly shutdown.
+    pub async fn drain(&self) {
+        self.running.close();
+        self.running.wait().await;
     }
 
     /// Notes that a token was used, to be written down with others once a minute.
@@ -81,26 +163,5 @@ impl Services {
         let tx = self.store.platform_write().await?;
         tx.touch_tokens(&used).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// Makes sure that the database answers and has this release's schema.
-    pub async fn check(&self) -> Result<(), ServiceError> {
-        Ok(self.store.check().await?)
-    }
-
-    /// How many bytes the database takes on its disk.
-    pub async fn database_size(&self) -> Result<u64, ServiceError> {
-        Ok(self.store.size().await?)
-    }
-
-    /// Closes the database, after running transactions have ended.
-    pub async fn close(&self) -> Result<(), ServiceError> {
-        Ok(self.store.close().await?)
-    }
-
-    /// The present moment.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.store.clock().now()
     }
 }

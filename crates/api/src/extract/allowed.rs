@@ -11,6 +11,7 @@ use wahana_domain::{AccessToken, Invitation, Member, Session};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
+    sessions::{self, StartTarget},
 };
 
 use super::identity::{SignedIn, scope};
@@ -108,6 +109,26 @@ impl Resource for OfSession {
         let session = Owned::<Session>::find(services, caller, path.get("sessionId")).await?;
         scope.set_session(session.id);
         Ok(session)
+    }
+}
+
+/// What a call to start names: a session, or one to be made.
+pub(crate) enum OfStart {}
+
+impl Resource for OfStart {
+    type Found = StartTarget;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        scope: &RequestScope,
+    ) -> Result<StartTarget, ServiceError> {
+        let target = sessions::find_or_plan(services, caller, path.get("sessionId")).await?;
+        if let StartTarget::There(session) = &target {
+            scope.set_session(session.id);
+        }
+        Ok(target)
     }
 }
 

@@ -45,10 +45,10 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// Which page, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i128>,
     /// How many on a page.
-    #[param(minimum = 1, maximum = 100, default = 15)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 15)]
     per_page: Option<i128>,
 }
 

@@ -9,10 +9,10 @@ mod input;
 mod operated;
 mod patch;
 
-pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfToken};
+pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfStart, OfToken};
 pub(crate) use body::{Json, OptionalJson};
 pub(crate) use cursor::{Cursor, NextCursor};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
-pub(crate) use input::{Paging, Query, limit};
+pub(crate) use input::{Page, Paging, Query, limit};
 pub(crate) use operated::{OfAnyOrganization, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;

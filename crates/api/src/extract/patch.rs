@@ -16,6 +16,10 @@ pub(crate) enum Patch<T> {
 
 impl<T> Patch<T> {
     /// What becomes of the field: nothing, none, or what `check` makes of the value.
+    #[expect(
+        clippy::option_option,
+        reason = "left out, taken away and given are three things"
+    )]
     pub(crate) fn map<U>(self, check: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
         match self {
             Self::Absent => None,

@@ -3,12 +3,14 @@
 mod access_tokens;
 mod audit;
 mod auth;
+mod docs;
 mod invitations;
 mod members;
-mod organizations;
 mod operations;
+mod organizations;
 mod password_resets;
 mod platform;
+mod sessions;
 
 pub use operations::metrics_router;
 
@@ -62,7 +64,19 @@ impl utoipa::Modify for Security {
 
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
-        // access_tokens
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::update, sessions::delete))
+        .routes(routes!(sessions::start))
+        .routes(routes!(sessions::stop))
+        .routes(routes!(sessions::restart))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::status))
+        .routes(routes!(sessions::info))
+        .routes(routes!(sessions::connected))
+        .routes(routes!(sessions::health))
+        .routes(routes!(sessions::sync))
+        .routes(routes!(sessions::qr))
+        .routes(routes!(sessions::pairing_code))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
         .routes(routes!(audit::list))
@@ -98,6 +112,7 @@ pub fn router(state: ApiState) -> Router {
     let cors = cors(&state);
     let (router, _) = described().split_for_parts();
     router
+        .merge(docs::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
         .method_not_allowed_fallback(async || {
             ApiError::new(

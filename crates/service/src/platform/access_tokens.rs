@@ -70,7 +70,7 @@ pub async fn create(
         created_at: tx.now(),
     };
     access_tokens::insert(&tx, &token, &secret.hash()).await?;
-    record_by_operator_in(&tx, operator, "tokens.create", AuditOutcome::Success).await?;
+    record_by_operator_in(&tx, operator, "tokens.create", None, AuditOutcome::Success).await?;
     tx.commit().await?;
     Ok(CreatedToken { token, secret })
 }
@@ -98,7 +98,7 @@ pub async fn revoke(
     if !access_tokens::revoke(&tx, id).await? {
         return Err(ServiceError::NotFound("Token"));
     }
-    record_by_operator_in(&tx, operator, "tokens.revoke", AuditOutcome::Success).await?;
+    record_by_operator_in(&tx, operator, "tokens.revoke", None, AuditOutcome::Success).await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

@@ -98,11 +98,9 @@ fn is_forbidden_v6(address: Ipv6Addr) -> bool {
 
 /// The IPv4 address that an IPv6 address leads to: mapped, compatible, or by NAT64 (RFC 6052).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = address.segments();
-    let leads_to_v4 = matches!(
-        [a, b, c, d, e, f],
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]
-    );
+    let segments = address.segments();
+    let (prefix, [high, low]) = segments.split_last_chunk()?;
+    let leads_to_v4 = matches!(prefix, [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]);
     let [first, second] = high.to_be_bytes();
     let [third, fourth] = low.to_be_bytes();
     leads_to_v4.then(|| Ipv4Addr::new(first, second, third, fourth))

@@ -126,6 +126,7 @@ pub async fn update(
     record(&tx, operator, "platform.servers.update").await?;
     let updated = load(&tx, id).await?;
     tx.commit().await?;
+    services.upstreams.forget(id).await;
     Ok(updated)
 }
 
@@ -146,7 +147,9 @@ pub async fn remove(services: &Services, operator: &Operator, id: ServerId) -> R
         });
     }
     record(&tx, operator, "platform.servers.remove").await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    services.upstreams.forget(id).await;
+    Ok(())
 }
 
 async fn record(tx: &PlatformTx, operator: &Operator, operation: &str) -> Result<(), ServiceError> {

@@ -15,6 +15,7 @@ pub struct Model {
     pub session_name: String,
     pub display_name: Option<String>,
     pub phone_number: Option<String>,
+    pub configuration: String,
     pub status: String,
     pub waha_status: Option<String>,
     pub desired_status: String,

@@ -187,6 +187,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 string("session_name"),
                 string_null("display_name"),
                 string_null("phone_number"),
+                text("configuration"),
                 string("status"),
                 string_null("waha_status"),
                 string("desired_status"),

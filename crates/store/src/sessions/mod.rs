@@ -9,7 +9,8 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, MessageKind, ServerId, Session, SessionId, SessionName, Timestamp,
+    BusinessProfile, DesiredStatus, MessageKind, PhoneNumber, ServerId, Session, SessionConfiguration,
+    SessionId, SessionName, Timestamp,
 };
 
 pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
@@ -28,11 +29,13 @@ pub struct SessionChange {
     pub display_name: Option<Option<String>>,
     /// The whole of what the organization says about itself.
     pub business: Option<BusinessProfile>,
+    /// Another configuration.
+    pub configuration: Option<SessionConfiguration>,
 }
 
 /// Adds a session.
 pub async fn insert(tx: &TenantTx, new: &Session) -> Result<(), StoreError> {
-    tx.insert(row::to_row(new).into_active_model().reset_all()).await
+    tx.insert(row::to_row(new)?.into_active_model().reset_all()).await
 }
 
 /// One living session, by name or id, if it is among those that may be seen.
@@ -76,6 +79,20 @@ pub async fn name_exists(tx: &TenantTx, name: &SessionName) -> Result<bool, Stor
     Ok(found.count().await? > 0)
 }
 
+/// Whether another living session is paired with this number.
+pub async fn number_is_taken(
+    tx: &TenantTx,
+    number: &PhoneNumber,
+    by_other_than: SessionId,
+) -> Result<bool, StoreError> {
+    let found = tx
+        .find::<session::Entity>()
+        .filter(living(None))
+        .filter(Column::PhoneNumber.eq(number.as_str()))
+        .filter(Column::Id.ne(by_other_than.as_uuid()));
+    Ok(found.count().await? > 0)
+}
+
 /// Changes a session's own fields.
 pub async fn update(tx: &TenantTx, id: SessionId, change: &SessionChange) -> Result<(), StoreError> {
     let mut update = tx
@@ -92,6 +109,9 @@ pub async fn update(tx: &TenantTx, id: SessionId, change: &SessionChange) -> Res
             .set(Column::BusinessCategory, business.category.clone())
             .set(Column::BusinessWebsite, business.website.clone())
             .set(Column::BusinessEmail, business.email.clone());
+    }
+    if let Some(configuration) = &change.configuration {
+        update = update.set(Column::Configuration, row::configuration_text(configuration)?);
     }
     update.run().await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! What WAHA was seen to say about a session, and what of it is new.
 
+use std::time::Duration;
+
 use sea_orm::{ColumnTrait, sea_query::ExprTrait};
 use wahana_domain::{PhoneNumber, Session, SessionId, SessionStatus, Timestamp};
 
@@ -39,6 +41,33 @@ pub struct ObservedChange {
     pub observed_at: Timestamp,
 }
 
+/// What a session says whose number another session of the organization holds.
+const NUMBER_TAKEN: &str = "This session is paired with a phone number that another session of this organization holds. Log one of the two out.";
+
+/// How long after a session was made WAHA may not know it yet.
+const BEING_CREATED: Duration = Duration::from_mins(1);
+
+impl ObservedChange {
+    /// The same change without the number, because another session of the organization holds it.
+    #[must_use]
+    pub fn with_taken_number(self) -> Self {
+        Self {
+            phone_number: None,
+            last_error: Some(NUMBER_TAKEN.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same change, and no number is paired any more.
+    #[must_use]
+    pub fn without_number(self) -> Self {
+        Self {
+            phone_number: None,
+            ..self
+        }
+    }
+}
+
 impl Observation {
     /// What of this is new about a session; `None` if nothing is, or if later news is known.
     #[must_use]
@@ -49,17 +78,21 @@ impl Observation {
         {
             return None;
         }
+        let is_first = session.observed_at.is_none();
+        if is_first && self.waha_status.is_none() && self.asked_at < session.created_at.plus(BEING_CREATED) {
+            return None;
+        }
         let status = self
             .waha_status
             .as_deref()
             .map_or(SessionStatus::Disconnected, SessionStatus::from_waha);
         // A number that WAHA does not name now was still paired with the session.
         let phone_number = self.phone_number.clone().or_else(|| session.phone_number.clone());
-        let is_first = session.observed_at.is_none();
+        let number_is_known_to_be_taken = session.last_error.as_deref() == Some(NUMBER_TAKEN);
         let is_new = is_first
             || status != session.status
             || self.waha_status != session.waha_status
-            || phone_number != session.phone_number;
+            || (phone_number != session.phone_number && !number_is_known_to_be_taken);
         if !is_new {
             return None;
         }

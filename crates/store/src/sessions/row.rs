@@ -1,8 +1,8 @@
 //! A session as it is stored.
 
 use wahana_domain::{
-    BusinessProfile, PhoneNumber, Session, SessionCounters, SessionName, SessionOrigin, Timestamp,
-    WahaAddress, WahaName,
+    BusinessProfile, PhoneNumber, Session, SessionConfiguration, SessionCounters, SessionName, SessionOrigin,
+    Timestamp, WahaAddress, WahaName,
 };
 
 use crate::{StoreError, entity::session};
@@ -37,6 +37,7 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
             server: row.waha_server_id.into(),
             name: WahaName::adopted(row.waha_name),
         },
+        configuration: serde_json::from_str(&row.configuration).map_err(|_| inconsistent("configuration"))?,
         display_name: row.display_name,
         waha_status: row.waha_status,
         observed_at: row.observed_at.map(Timestamp::from_micros),
@@ -61,8 +62,15 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
     })
 }
 
-pub(super) fn to_row(session: &Session) -> session::Model {
-    session::Model {
+/// The configuration as it is stored.
+pub(super) fn configuration_text(configuration: &SessionConfiguration) -> Result<String, StoreError> {
+    serde_json::to_string(configuration)
+        .map_err(|error| StoreError::Database(format!("a configuration cannot be written: {error}")))
+}
+
+pub(super) fn to_row(session: &Session) -> Result<session::Model, StoreError> {
+    Ok(session::Model {
+        configuration: configuration_text(&session.configuration)?,
         id: session.id.as_uuid(),
         organization_id: session.organization_id.as_uuid(),
         waha_server_id: session.waha.server.as_uuid(),
@@ -93,5 +101,5 @@ pub(super) fn to_row(session: &Session) -> session::Model {
         created_at: session.created_at.as_micros(),
         updated_at: session.updated_at.as_micros(),
         deleted_at: None,
-    }
+    })
 }

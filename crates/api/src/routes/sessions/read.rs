@@ -1,0 +1,267 @@
+//! `GET /api/waha/sessions/{sessionId}/{status,info,connected,health}` and `POST …/sync`
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use wahana_domain::{HealthStatus, SessionStatus};
+use wahana_service::{
+    access::ReadSessions,
+    sessions::{self, WahaSide},
+};
+
+use super::{
+    SessionMeta, SessionResource, SyncMeta,
+    configuration::{ClientFields, ConfigurationFields, IgnoreFields, NowebFields, NowebStoreFields},
+};
+use crate::{
+    envelope::Envelope,
+    error::{ApiError, ErrorBody},
+    extract::{Allowed, OfSession},
+    state::ApiState,
+};
+
+/// A session, and what WAHA itself says of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionInfo<'a> {
+    #[serde(flatten)]
+    session: SessionResource<'a>,
+    /// Null when WAHA does not know the session or cannot be asked.
+    waha: Option<WahaInfo>,
+}
+
+/// What WAHA itself says of a session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WahaInfo {
+    /// WAHA's engine, such as `NOWEB`; null while the session is stopped.
+    engine: Option<String>,
+    /// The account's profile.
+    profile: ProfileInfo,
+    /// The session's configuration without anything secret.
+    configuration: ConfigurationFields,
+}
+
+/// The account's profile.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProfileInfo {
+    /// The name that the account shows to others.
+    push_name: Option<String>,
+}
+
+/// Whether a session is connected.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Connected {
+    connected: bool,
+    #[schema(value_type = String)]
+    status: SessionStatus,
+}
+
+/// How well a session does.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HealthReport<'a> {
+    #[schema(value_type = String)]
+    health_status: HealthStatus,
+    /// Why that is thought.
+    reason: String,
+    #[schema(value_type = String)]
+    status: SessionStatus,
+    error_count: i64,
+    last_error: Option<&'a str>,
+    checks: Vec<HealthCheck>,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HealthCheck {
+    name: &'static str,
+    passed: bool,
+    detail: String,
+}
+
+impl From<WahaSide> for WahaInfo {
+    fn from(side: WahaSide) -> Self {
+        let visible = side.configuration.unwrap_or_default();
+        Self {
+            engine: side.engine,
+            profile: ProfileInfo {
+                push_name: side.push_name,
+            },
+            configuration: ConfigurationFields {
+                debug: visible.debug,
+                ignore: visible.ignore.map(|ignore| IgnoreFields {
+                    status: ignore.status,
+                    groups: ignore.groups,
+                    channels: ignore.channels,
+                    broadcast: ignore.broadcast,
+                }),
+                client: visible.client.map(|client| ClientFields {
+                    device_name: client.device_name,
+                    browser_name: client.browser_name,
+                }),
+                noweb: visible.noweb.map(|noweb| NowebFields {
+                    mark_online: noweb.mark_online,
+                    store: noweb.store.map(|store| NowebStoreFields {
+                        enabled: store.enabled,
+                        full_sync: store.full_sync,
+                    }),
+                }),
+            },
+        }
+    }
+}
+
+/// The session, as new as WAHA allows.
+#[utoipa::path(
+    get, path = "/api/waha/sessions/{sessionId}/status", operation_id = "sessions.status", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session's name or id")),
+    responses((status = OK, body = Envelope<SessionResource, SessionMeta>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn status(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfSession, ReadSessions>,
+) -> Result<Response, ApiError> {
+    let services = state.services();
+    let news = sessions::get(services, &allowed.access, &allowed.found).await?;
+    let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session status retrieved.", resource)
+        .with_meta(meta)
+        .into_response())
+}
+
+/// The session, as new as WAHA allows, and what WAHA itself says of it.
+#[utoipa::path(
+    get, path = "/api/waha/sessions/{sessionId}/info", operation_id = "sessions.info", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session's name or id")),
+    responses((status = OK, body = Envelope<SessionInfo, SessionMeta>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn info(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfSession, ReadSessions>,
+) -> Result<Response, ApiError> {
+    let services = state.services();
+    let news = sessions::get(services, &allowed.access, &allowed.found).await?;
+    let waha = sessions::on_waha(services, &allowed.access, &allowed.found, &news.sync).await;
+    let info = SessionInfo {
+        session: SessionResource::of(&news.session, sessions::synced_at(services, &news.session)),
+        waha: waha.map(Into::into),
+    };
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session information retrieved.", info)
+        .with_meta(meta)
+        .into_response())
+}
+
+/// Whether the session is connected.
+#[utoipa::path(
+    get, path = "/api/waha/sessions/{sessionId}/connected", operation_id = "sessions.connected", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session's name or id")),
+    responses((status = OK, body = Envelope<Connected, SessionMeta>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn connected(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfSession, ReadSessions>,
+) -> Result<Response, ApiError> {
+    let services = state.services();
+    let news = sessions::get(services, &allowed.access, &allowed.found).await?;
+    let status = news.session.status;
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    let connected = Connected {
+        connected: status.is_working(),
+        status,
+    };
+    Ok(allowed
+        .reply("Connection checked.", connected)
+        .with_meta(meta)
+        .into_response())
+}
+
+/// How well the session does, and why that is thought.
+#[utoipa::path(
+    get, path = "/api/waha/sessions/{sessionId}/health", operation_id = "sessions.health", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session's name or id")),
+    responses((status = OK, body = Envelope<HealthReport, SessionMeta>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn health(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfSession, ReadSessions>,
+) -> Result<Response, ApiError> {
+    let services = state.services();
+    let news = sessions::get(services, &allowed.access, &allowed.found).await?;
+    let session = &*news.session;
+    let health = session.health();
+    let checks = vec![
+        HealthCheck {
+            name: "waha_answers",
+            passed: news.sync.is_fresh,
+            detail: news
+                .sync
+                .reason
+                .unwrap_or("WAHA answered a moment ago.")
+                .to_owned(),
+        },
+        HealthCheck {
+            name: "known_to_waha",
+            passed: !session.is_gone(),
+            detail: if session.is_gone() {
+                "WAHA does not know the session any more.".to_owned()
+            } else {
+                "WAHA knows the session.".to_owned()
+            },
+        },
+        HealthCheck {
+            name: "connected_to_whatsapp",
+            passed: session.status.is_working(),
+            detail: format!("The session is {}.", session.status),
+        },
+    ];
+    let report = HealthReport {
+        health_status: health.status,
+        reason: health.reason,
+        status: session.status,
+        error_count: session.error_count,
+        last_error: session.last_error.as_deref(),
+        checks,
+    };
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    Ok(allowed
+        .reply("Session health checked.", report)
+        .with_meta(meta)
+        .into_response())
+}
+
+/// Asks WAHA now, and gives the session as it is then.
+#[utoipa::path(
+    post, path = "/api/waha/sessions/{sessionId}/sync", operation_id = "sessions.sync", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session's name or id")),
+    responses((status = OK, body = Envelope<SessionResource, SessionMeta>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn sync(
+    State(state): State<ApiState>,
+    allowed: Allowed<OfSession, ReadSessions>,
+) -> Result<Response, ApiError> {
+    let services = state.services();
+    let news = sessions::synchronize(services, &allowed.access, &allowed.found).await?;
+    let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
+    let meta = SessionMeta {
+        sync: SyncMeta::of(&news.sync, services.now()),
+    };
+    let message = if news.sync.is_fresh {
+        "Session synchronized."
+    } else {
+        "WAHA could not be asked."
+    };
+    Ok(allowed.reply(message, resource).with_meta(meta).into_response())
+}

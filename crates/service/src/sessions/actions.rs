@@ -1,0 +1,224 @@
+//! Starting, stopping, restarting, logging out and deleting.
+//!
+//! The intent is written before WAHA is called and the outcome after it. What WAHA did, or may have
+//! done, becomes the organization's wish; what it did not see or refused changes nothing.
+
+use std::sync::Arc;
+
+use waha_client::{StartOutcome, WahaError, WahaSession};
+use wahana_domain::{AuditOutcome, DesiredStatus, Session, Timestamp};
+use wahana_store::sessions as stored;
+
+use crate::{
+    Context, ServiceError, Services,
+    access::{Granted, ManageSessions, Owned},
+    audit,
+    sync::{self, observe},
+    upstream::{Upstream, may_have_happened, refused_by_waha},
+};
+
+/// What is done to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Start,
+    Stop,
+    Restart,
+    Logout,
+    Delete,
+}
+
+impl Action {
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Start => "sessions.start",
+            Self::Stop => "sessions.stop",
+            Self::Restart => "sessions.restart",
+            Self::Logout => "sessions.logout",
+            Self::Delete => "sessions.delete",
+        }
+    }
+
+    /// What the organization wants from then on; `None` if it says nothing about that.
+    const fn wish(self) -> Option<DesiredStatus> {
+        match self {
+            Self::Start | Self::Restart => Some(DesiredStatus::Running),
+            Self::Stop => Some(DesiredStatus::Stopped),
+            Self::Logout => None,
+            Self::Delete => Some(DesiredStatus::Deleted),
+        }
+    }
+}
+
+/// Starts a session; one that runs already goes on. One that WAHA lost is made again.
+pub async fn start(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+) -> Result<Arc<Session>, ServiceError> {
+    act(services, access, session, Action::Start).await
+}
+
+/// Stops a session; it stays paired.
+pub async fn stop(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+) -> Result<Arc<Session>, ServiceError> {
+    act(services, access, session, Action::Stop).await
+}
+
+/// Stops and starts a session. One that WAHA lost is made again.
+pub async fn restart(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+) -> Result<Arc<Session>, ServiceError> {
+    act(services, access, session, Action::Restart).await
+}
+
+/// Ends a session's pairing with its phone.
+pub async fn logout(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+) -> Result<Arc<Session>, ServiceError> {
+    act(services, access, session, Action::Logout).await
+}
+
+/// Deletes a session on WAHA and here. Its name is free again.
+pub async fn delete(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+) -> Result<(), ServiceError> {
+    act(services, access, session, Action::Delete).await.map(drop)
+}
+
+async fn act(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+    action: Action,
+) -> Result<Arc<Session>, ServiceError> {
+    let (context, session) = (access.context().clone(), session.clone());
+    let own = services.clone();
+    services
+        .to_the_end(async move { act_on_waha(&own, &context, &session, action).await })
+        .await
+}
+
+async fn act_on_waha(
+    services: &Services,
+    context: &Context,
+    session: &Session,
+    action: Action,
+) -> Result<Arc<Session>, ServiceError> {
+    let upstream = services.upstreams.get(session.waha.server).await?;
+    let tx = services.store.write(context.caller.tenant()).await?;
+    audit::record(
+        &tx,
+        context,
+        action.operation(),
+        Some(session.id),
+        AuditOutcome::Intent,
+    )
+    .await?;
+    tx.commit().await?;
+
+    let outcome = call(&upstream, session, action).await;
+    let answered_at = services.now();
+    conclude(services, context, session, action, answered_at, outcome).await
+}
+
+/// What WAHA said of the session after the call; `None` if it said nothing of it.
+async fn call(
+    upstream: &Upstream,
+    session: &Session,
+    action: Action,
+) -> Result<Option<WahaSession>, WahaError> {
+    let (waha, name) = (upstream.waha(), session.waha.name.as_str());
+    match action {
+        Action::Start => match waha.start_session(name).await {
+            Ok(StartOutcome::Started(session)) => Ok(session.map(|session| *session)),
+            Ok(StartOutcome::AlreadyRunning) => waha.session(name).await.map(Some),
+            Err(WahaError::UnknownSession) => make_again(upstream, session).await,
+            Err(error) => Err(error),
+        },
+        Action::Restart => match waha.restart_session(name).await {
+            Err(WahaError::UnknownSession) => make_again(upstream, session).await,
+            other => other,
+        },
+        Action::Stop => waha.stop_session(name).await,
+        Action::Logout => match waha.logout_session(name).await {
+            // What is not there is not paired either.
+            Err(WahaError::UnknownSession) => Ok(None),
+            other => other,
+        },
+        Action::Delete => waha.delete_session(name).await.map(|()| None),
+    }
+}
+
+async fn make_again(upstream: &Upstream, session: &Session) -> Result<Option<WahaSession>, WahaError> {
+    let configuration = super::update::as_waha_config(&session.configuration);
+    upstream
+        .waha()
+        .create_session(session.waha.name.as_str(), Some(&configuration), true)
+        .await
+}
+
+/// Writes down what came of it.
+async fn conclude(
+    services: &Services,
+    context: &Context,
+    session: &Session,
+    action: Action,
+    answered_at: Timestamp,
+    outcome: Result<Option<WahaSession>, WahaError>,
+) -> Result<Arc<Session>, ServiceError> {
+    let tenant = context.caller.tenant();
+    let failure = outcome.as_ref().err().map(|error| {
+        tracing::warn!(
+            request.id = context.origin.request_id,
+            organization.id = %session.organization_id,
+            session.id = %session.id,
+            operation = action.operation(),
+            error.kind = error.kind(),
+            error = %error,
+            "WAHA did not do what a session was told"
+        );
+        refused_by_waha(error)
+    });
+    let happened_perhaps = outcome.as_ref().err().is_none_or(may_have_happened);
+    if let Ok(said) = &outcome
+        && action != Action::Delete
+    {
+        let observation = sync::observation(said.as_ref(), answered_at);
+        if let Some(change) = observation.change(session) {
+            let change = if action == Action::Logout {
+                change.without_number()
+            } else {
+                change
+            };
+            observe(&services.store, tenant, &change).await?;
+        } else if action == Action::Logout {
+            sync::forget_number(&services.store, tenant, session, answered_at).await?;
+        }
+    }
+    let tx = services.store.write(tenant).await?;
+    if happened_perhaps && let Some(wish) = action.wish() {
+        stored::set_desired_status(&tx, session.id, wish).await?;
+    }
+    if failure.is_none() && action == Action::Delete {
+        stored::delete(&tx, session.id).await?;
+    }
+    let result = failure
+        .as_ref()
+        .map_or(AuditOutcome::Success, |error| audit::failure(error.code()));
+    audit::record(&tx, context, action.operation(), Some(session.id), result).await?;
+    let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
+    tx.commit().await?;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Arc::new(now_known.unwrap_or_else(|| session.clone()))),
+    }
+}

@@ -1,0 +1,259 @@
+//! Making a session, here and on WAHA.
+
+use std::sync::Arc;
+
+use wahana_domain::{
+    AuditOutcome, BusinessProfile, DesiredStatus, Session, SessionConfiguration, SessionCounters, SessionId,
+    SessionName, SessionOrigin, SessionStatus, WahaAddress, WahaName,
+};
+use wahana_store::{Caller, sessions as stored, sessions::SessionReference};
+
+use super::{name_is_taken, update::as_waha_config};
+use crate::{
+    Conflict, Context, ServiceError, Services,
+    access::{CreateSessions, Granted, ManageSessions, Owned},
+    audit,
+    sync::{self, observe},
+    upstream::{Upstream, may_have_happened, refused_by_waha},
+};
+
+/// A session to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewSession {
+    /// Its name; one is made up if there is none.
+    pub name: Option<SessionName>,
+    /// Its name for people.
+    pub display_name: Option<String>,
+    /// What the organization says about itself.
+    pub business: BusinessProfile,
+    /// Its configuration on WAHA.
+    pub configuration: SessionConfiguration,
+    /// Whether it runs at once.
+    pub is_started: bool,
+}
+
+/// What a call to start names: a session that is there, or one that may be made.
+#[derive(Clone, Debug)]
+pub enum StartTarget {
+    /// It is there.
+    There(Owned<Session>),
+    /// It is not, and the name is free.
+    New(SessionName),
+}
+
+/// What starting came to.
+#[derive(Debug)]
+pub struct Started {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Whether it was made.
+    pub is_new: bool,
+}
+
+/// Makes a session.
+pub async fn create(
+    services: &Services,
+    access: &Granted<CreateSessions>,
+    new: NewSession,
+) -> Result<Arc<Session>, ServiceError> {
+    create_as(services, access.context(), new, "sessions.create").await
+}
+
+/// Finds what a call to start names. An id that is not the organization's is never made.
+pub async fn find_or_plan(
+    services: &Services,
+    caller: &Caller,
+    named: &str,
+) -> Result<StartTarget, ServiceError> {
+    match Owned::<Session>::find(services, caller, named).await {
+        Ok(session) => Ok(StartTarget::There(session)),
+        Err(ServiceError::SessionNotFound) => match SessionReference::parse(named) {
+            // A token that is limited to some sessions may not learn that another has this name.
+            Some(SessionReference::Name(name)) if caller.sessions().is_none() => Ok(StartTarget::New(name)),
+            _ => Err(ServiceError::SessionNotFound),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Starts a session, and makes it first if there is none by its name.
+pub async fn start_or_create(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    target: StartTarget,
+    new: NewSession,
+) -> Result<Started, ServiceError> {
+    match target {
+        StartTarget::There(session) => {
+            let session = super::start(services, access, &session).await?;
+            Ok(Started {
+                session,
+                is_new: false,
+            })
+        }
+        StartTarget::New(name) => {
+            let creating = Granted::<CreateSessions>::check(access.context().clone())?;
+            let new = NewSession {
+                name: Some(name),
+                is_started: true,
+                ..new
+            };
+            let session = create_as(services, creating.context(), new, "sessions.start").await?;
+            Ok(Started {
+                session,
+                is_new: true,
+            })
+        }
+    }
+}
+
+async fn create_as(
+    services: &Services,
+    context: &Context,
+    new: NewSession,
+    operation: &'static str,
+) -> Result<Arc<Session>, ServiceError> {
+    if let Some(name) = &new.name
+        && name_is_taken(services, &context.caller, name).await?
+    {
+        return Err(already_exists());
+    }
+    let upstream = place(services).await?;
+    let (own, context) = (services.clone(), context.clone());
+    services
+        .to_the_end(async move { create_on(&own, &context, &upstream, new, operation).await })
+        .await
+}
+
+fn already_exists() -> ServiceError {
+    ServiceError::Conflict {
+        kind: Conflict::SessionAlreadyExists,
+        message: "A session with this name exists already. Choose another name, or delete that session."
+            .to_owned(),
+    }
+}
+
+/// The server with the fewest sessions that has room.
+async fn place(services: &Services) -> Result<Arc<Upstream>, ServiceError> {
+    let tx = services.store.platform_read().await?;
+    let servers = tx.servers().await?;
+    drop(tx);
+    let has_room =
+        |sessions: i64, capacity: Option<i32>| capacity.is_none_or(|room| sessions < i64::from(room));
+    let least = servers
+        .into_iter()
+        .filter(|load| has_room(load.sessions, load.server.capacity))
+        .min_by_key(|load| load.sessions);
+    let Some(load) = least else {
+        return Err(ServiceError::WahaUnavailable {
+            message:
+                "No WhatsApp service has room for another session; the platform's operator must add one."
+                    .to_owned(),
+            retry_after: std::time::Duration::from_mins(1),
+        });
+    };
+    services.upstreams.get(load.server.id).await
+}
+
+async fn create_on(
+    services: &Services,
+    context: &Context,
+    upstream: &Upstream,
+    new: NewSession,
+    operation: &'static str,
+) -> Result<Arc<Session>, ServiceError> {
+    let tenant = context.caller.tenant();
+    let tx = services.store.write(tenant).await?;
+    let organization = wahana_store::organizations::get_locked(&tx).await?;
+    let limit = organization.and_then(|organization| organization.limits.sessions);
+    if let Some(limit) = limit
+        && stored::count(&tx).await? >= u64::try_from(limit).unwrap_or(0)
+    {
+        return Err(ServiceError::QuotaExceeded(format!(
+            "The organization may have {limit} sessions and has them. Delete one first."
+        )));
+    }
+    let now = tx.now();
+    let session = Session {
+        id: SessionId::new(),
+        organization_id: tenant.organization_id(),
+        waha: WahaAddress {
+            server: upstream.server.id,
+            name: WahaName::generate(),
+        },
+        origin: SessionOrigin::Created,
+        name: new.name.unwrap_or_else(SessionName::generate),
+        display_name: new.display_name,
+        phone_number: None,
+        configuration: new.configuration,
+        status: if new.is_started {
+            SessionStatus::Connecting
+        } else {
+            SessionStatus::Disconnected
+        },
+        waha_status: None,
+        desired_status: if new.is_started {
+            DesiredStatus::Running
+        } else {
+            DesiredStatus::Stopped
+        },
+        observed_at: None,
+        error_count: 0,
+        last_error: None,
+        business: new.business,
+        counters: SessionCounters::default(),
+        last_message_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    stored::insert(&tx, &session).await?;
+    audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
+    tx.commit().await?;
+
+    let configuration = as_waha_config(&session.configuration);
+    let made = upstream
+        .waha()
+        .create_session(session.waha.name.as_str(), Some(&configuration), new.is_started)
+        .await;
+    let answered_at = services.now();
+    match made {
+        Ok(said) => {
+            if let Some(said) = &said
+                && let Some(change) = sync::observation(Some(said), answered_at).change(&session)
+            {
+                observe(&services.store, tenant, &change).await?;
+            }
+            let tx = services.store.write(tenant).await?;
+            audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Success).await?;
+            let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
+            tx.commit().await?;
+            Ok(Arc::new(now_known.unwrap_or(session)))
+        }
+        Err(error) => {
+            tracing::warn!(
+                request.id = context.origin.request_id,
+                organization.id = %session.organization_id,
+                session.id = %session.id,
+                error.kind = error.kind(),
+                error = %error,
+                "WAHA did not make a session"
+            );
+            let failure = refused_by_waha(&error);
+            let tx = services.store.write(tenant).await?;
+            // What WAHA may have made stays known here, so that nothing is left behind there unseen.
+            if !may_have_happened(&error) {
+                stored::delete(&tx, session.id).await?;
+            }
+            audit::record(
+                &tx,
+                context,
+                operation,
+                Some(session.id),
+                audit::failure(failure.code()),
+            )
+            .await?;
+            tx.commit().await?;
+            Err(failure)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Sessions: seeing them, making them, and telling WAHA what is wanted of them.
+
+mod actions;
+mod create;
+mod pairing;
+mod update;
+
+use std::sync::Arc;
+
+use wahana_domain::{Session, SessionId, SessionName, Timestamp};
+use wahana_store::sessions::{ServersOfSessions, SessionNamed, SessionReference};
+pub use wahana_store::sessions::{SessionQuery, SessionSort};
+
+pub use actions::{delete, logout, restart, start, stop};
+pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
+pub use pairing::{PairingCode, QrCode, QrState, pairing_code, qr};
+pub use update::{SessionUpdate, WahaSide, on_waha, update};
+
+use crate::{
+    ServiceError, Services, SyncReport,
+    access::{Granted, Owned, ReadSessions},
+};
+
+/// A page of sessions and how old the news are that it is made of.
+#[derive(Debug)]
+pub struct SessionListing {
+    /// The sessions of the page.
+    pub sessions: Arc<[Session]>,
+    /// How many there are on all pages.
+    pub total: u64,
+    /// How old the news are.
+    pub sync: SyncReport,
+}
+
+/// One session and how old the news are.
+#[derive(Debug)]
+pub struct SessionNews {
+    /// The session.
+    pub session: Arc<Session>,
+    /// How old the news are.
+    pub sync: SyncReport,
+}
+
+/// A page of the organization's sessions, as new as WAHA allows.
+pub async fn list(
+    services: &Services,
+    access: &Granted<ReadSessions>,
+    query: &SessionQuery,
+) -> Result<SessionListing, ServiceError> {
+    let servers = services
+        .session_servers
+        .get(
+            access,
+            &ServersOfSessions {
+                only: access.session_limit(),
+            },
+        )
+        .await?;
+    let sync = services.sync.refresh(&servers).await;
+    let page = services.session_pages.get(access, query).await?;
+    Ok(SessionListing {
+        sessions: page.sessions,
+        total: page.total,
+        sync,
+    })
+}
+
+/// A session, as new as WAHA allows.
+pub async fn get(
+    services: &Services,
+    access: &Granted<ReadSessions>,
+    session: &Owned<Session>,
+) -> Result<SessionNews, ServiceError> {
+    let sync = services.sync.refresh(&[session.waha.server]).await;
+    known(services, access, session.id, sync).await
+}
+
+/// A session after a snapshot of its server that was taken now.
+pub async fn synchronize(
+    services: &Services,
+    access: &Granted<ReadSessions>,
+    session: &Owned<Session>,
+) -> Result<SessionNews, ServiceError> {
+    let sync = services.sync.refresh_now(&[session.waha.server]).await;
+    known(services, access, session.id, sync).await
+}
+
+/// When the last whole snapshot of a session's server was taken.
+#[must_use]
+pub fn synced_at(services: &Services, session: &Session) -> Option<Timestamp> {
+    services.sync.synced_at(session.waha.server)
+}
+
+async fn known(
+    services: &Services,
+    access: &wahana_store::Caller,
+    id: SessionId,
+    sync: SyncReport,
+) -> Result<SessionNews, ServiceError> {
+    let read = SessionNamed {
+        reference: SessionReference::Id(id),
+        only: access.session_limit(),
+    };
+    let session = services.session_by_name.get(access, &read).await?;
+    Ok(SessionNews {
+        session: session.ok_or(ServiceError::SessionNotFound)?,
+        sync,
+    })
+}
+
+/// Whether a session of this name exists, for the caller's organization.
+async fn name_is_taken(
+    services: &Services,
+    access: &wahana_store::Caller,
+    name: &SessionName,
+) -> Result<bool, ServiceError> {
+    let tx = services.store.read(access.tenant()).await?;
+    Ok(wahana_store::sessions::name_exists(&tx, name).await?)
+}

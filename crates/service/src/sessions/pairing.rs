@@ -1,0 +1,168 @@
+//! Pairing a session with a phone: by QR code, or by a code to type.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use wahana_domain::{AuditOutcome, PhoneNumber, Session, SessionStatus, Timestamp};
+use wahana_store::{
+    Caller,
+    sessions::{self as stored, SessionNamed, SessionReference},
+};
+
+use crate::{
+    Conflict, ServiceError, Services,
+    access::{Granted, ManageSessions, Owned},
+    audit,
+    upstream::{not_ready, refused_by_waha},
+};
+
+/// How long WhatsApp shows a code before the next one takes its place: about twenty seconds.
+const QR_LIFETIME: Duration = Duration::from_secs(20);
+/// How often is looked whether a code has come.
+const QR_POLL: Duration = Duration::from_millis(500);
+/// When to ask again for a code that has not come.
+const QR_RETRY: Duration = Duration::from_secs(2);
+
+/// What a QR code says. Whoever scans it pairs the session, so it does not print itself.
+#[derive(Debug)]
+pub struct QrCode {
+    /// The text that the code is a picture of.
+    pub value: SecretString,
+    /// When the next one takes its place, about.
+    pub expires_at: Timestamp,
+}
+
+/// What can be shown to whoever wants to pair a session.
+#[derive(Debug)]
+pub enum QrState {
+    /// It is paired and connected.
+    Connected,
+    /// This code is to be scanned.
+    Code(QrCode),
+    /// There is none yet; ask again after this time.
+    Starting(Duration),
+}
+
+/// A code to be typed on the phone.
+#[derive(Debug)]
+pub struct PairingCode(pub SecretString);
+
+/// A session's QR code. While the session starts, waits up to `wait` for one.
+pub async fn qr(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+    wait: Duration,
+) -> Result<(SessionStatus, QrState), ServiceError> {
+    let deadline = tokio::time::Instant::now() + wait;
+    loop {
+        let session = fresh(services, access, session).await?;
+        match session.status {
+            SessionStatus::Working => return Ok((session.status, QrState::Connected)),
+            SessionStatus::ScanQr => match code(services, access, &session).await {
+                Ok(code) => return Ok((session.status, QrState::Code(code))),
+                // It went on since it was looked at.
+                Err(ServiceError::SessionNotReady { .. }) => services.sync.outdate(session.waha.server),
+                Err(error) => return Err(error),
+            },
+            SessionStatus::Connecting => {}
+            status => return Err(not_ready(status)),
+        }
+        if tokio::time::Instant::now() + QR_POLL > deadline {
+            return Ok((session.status, QrState::Starting(QR_RETRY)));
+        }
+        tokio::time::sleep(QR_POLL).await;
+        services.sync.outdate(session.waha.server);
+    }
+}
+
+async fn code(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Session,
+) -> Result<QrCode, ServiceError> {
+    let upstream = services.upstreams.get(session.waha.server).await?;
+    let value = upstream
+        .waha()
+        .qr_value(session.waha.name.as_str())
+        .await
+        .map_err(|error| refused_by_waha(&error))?;
+    let tx = services.store.write(access.tenant()).await?;
+    audit::record(
+        &tx,
+        access.context(),
+        "sessions.qr",
+        Some(session.id),
+        AuditOutcome::Success,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(QrCode {
+        value,
+        expires_at: services.now().plus(QR_LIFETIME),
+    })
+}
+
+/// A code to type on the phone with this number.
+pub async fn pairing_code(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+    number: &PhoneNumber,
+) -> Result<PairingCode, ServiceError> {
+    const OPERATION: &str = "sessions.pairing_code";
+    let session = fresh(services, access, session).await?;
+    if session.status != SessionStatus::ScanQr {
+        return Err(not_ready(session.status));
+    }
+    let tx = services.store.write(access.tenant()).await?;
+    // Only this organization's sessions count: what others hold is not told.
+    if stored::number_is_taken(&tx, number, session.id).await? {
+        return Err(ServiceError::Conflict {
+            kind: Conflict::PhoneNumberTaken,
+            message: "Another session of this organization is paired with this phone number.".to_owned(),
+        });
+    }
+    audit::record(
+        &tx,
+        access.context(),
+        OPERATION,
+        Some(session.id),
+        AuditOutcome::Intent,
+    )
+    .await?;
+    tx.commit().await?;
+    let upstream = services.upstreams.get(session.waha.server).await?;
+    let asked = upstream
+        .waha()
+        .request_pairing_code(session.waha.name.as_str(), number.digits())
+        .await;
+    let outcome = asked.map_err(|error| refused_by_waha(&error));
+    let tx = services.store.write(access.tenant()).await?;
+    let result = outcome
+        .as_ref()
+        .err()
+        .map_or(AuditOutcome::Success, |error| audit::failure(error.code()));
+    audit::record(&tx, access.context(), OPERATION, Some(session.id), result).await?;
+    tx.commit().await?;
+    outcome.map(PairingCode)
+}
+
+/// The session as WAHA has it now, if WAHA can say. It is asked first, because WAHA itself answers for
+/// a session in the wrong state only after ten seconds.
+async fn fresh(
+    services: &Services,
+    caller: &Caller,
+    session: &Session,
+) -> Result<Arc<Session>, ServiceError> {
+    services.sync.refresh(&[session.waha.server]).await;
+    let read = SessionNamed {
+        reference: SessionReference::Id(session.id),
+        only: caller.session_limit(),
+    };
+    services
+        .session_by_name
+        .get(caller, &read)
+        .await?
+        .ok_or(ServiceError::SessionNotFound)
+}

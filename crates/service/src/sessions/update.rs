@@ -1,0 +1,171 @@
+//! Changing a session's own fields and its configuration.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use waha_client::{SessionConfig, VisibleSessionConfig, WahaError};
+use wahana_domain::{AuditOutcome, Session, SessionConfiguration};
+use wahana_store::sessions::{self as stored, SessionChange};
+
+use crate::{
+    Context, ServiceError, Services, SyncReport,
+    access::{Granted, ManageSessions, Owned, ReadSessions},
+    audit,
+    upstream::{may_have_happened, refused_by_waha},
+};
+
+/// What to change of a session; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct SessionUpdate {
+    /// Its own fields. They never need WAHA.
+    pub fields: SessionChange,
+    /// What of its configuration changes; the rest of it stays. A running session restarts with it, for
+    /// about three seconds.
+    pub configuration: Option<SessionConfiguration>,
+}
+
+const OPERATION: &str = "sessions.update";
+
+/// Changes a session.
+pub async fn update(
+    services: &Services,
+    access: &Granted<ManageSessions>,
+    session: &Owned<Session>,
+    update: SessionUpdate,
+) -> Result<Arc<Session>, ServiceError> {
+    let (own, context, session) = (services.clone(), access.context().clone(), session.clone());
+    services
+        .to_the_end(async move { update_to_the_end(&own, &context, &session, update).await })
+        .await
+}
+
+async fn update_to_the_end(
+    services: &Services,
+    context: &Context,
+    session: &Session,
+    update: SessionUpdate,
+) -> Result<Arc<Session>, ServiceError> {
+    let tenant = context.caller.tenant();
+    let mut fields = update.fields;
+    if let Some(changes) = &update.configuration {
+        let tx = services.store.write(tenant).await?;
+        audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
+        tx.commit().await?;
+        if let Err(error) = configure(services, session, changes).await {
+            let failure = refused_by_waha(&error);
+            let tx = services.store.write(tenant).await?;
+            if may_have_happened(&error) {
+                let configuration = Some(merged(&session.configuration, changes)?);
+                stored::update(
+                    &tx,
+                    session.id,
+                    &SessionChange {
+                        configuration,
+                        ..Default::default()
+                    },
+                )
+                .await?;
+            }
+            audit::record(
+                &tx,
+                context,
+                OPERATION,
+                Some(session.id),
+                audit::failure(failure.code()),
+            )
+            .await?;
+            tx.commit().await?;
+            return Err(failure);
+        }
+        fields.configuration = Some(merged(&session.configuration, changes)?);
+    }
+    let tx = services.store.write(tenant).await?;
+    if fields != SessionChange::default() {
+        stored::update(&tx, session.id, &fields).await?;
+    }
+    audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Success).await?;
+    let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
+    tx.commit().await?;
+    now_known.map(Arc::new).ok_or(ServiceError::SessionNotFound)
+}
+
+/// Lays the changes over what the session has on WAHA, and writes it there if that makes a difference:
+/// WAHA's `PUT` replaces the whole configuration and restarts a running session.
+async fn configure(
+    services: &Services,
+    session: &Session,
+    changes: &SessionConfiguration,
+) -> Result<(), WahaError> {
+    let upstream = services.upstreams.get(session.waha.server).await.map_err(|error| {
+        tracing::error!(session.id = %session.id, error = %error, "a session's WAHA server is not usable");
+        WahaError::NotSendable { what: "the WAHA server is not usable" }
+    })?;
+    let name = session.waha.name.as_str();
+    let present = upstream.waha().session(name).await?.config.unwrap_or_default();
+    let mut wanted = present.clone();
+    wanted.merge(as_map(changes));
+    if wanted == present {
+        return Ok(());
+    }
+    upstream.waha().update_session(name, &wanted).await.map(drop)
+}
+
+/// A session's configuration as WAHA has it, without anything secret, and its engine; `None` if WAHA
+/// does not know the session or cannot be asked.
+pub async fn on_waha(
+    services: &Services,
+    _: &Granted<ReadSessions>,
+    session: &Owned<Session>,
+    sync: &SyncReport,
+) -> Option<WahaSide> {
+    // A server that did not answer just now would only be waited for again.
+    if !sync.is_fresh {
+        return None;
+    }
+    let upstream = services.upstreams.get(session.waha.server).await.ok()?;
+    match upstream.waha().session(session.waha.name.as_str()).await {
+        Ok(found) => Some(WahaSide {
+            engine: found.engine,
+            push_name: found.me.and_then(|me| me.push_name),
+            configuration: found.config.map(|config| config.visible()),
+        }),
+        Err(error) => {
+            tracing::warn!(session.id = %session.id, error.kind = error.kind(), "WAHA did not describe a session");
+            None
+        }
+    }
+}
+
+/// What WAHA itself says of a session, as far as tenants may know.
+#[derive(Debug)]
+pub struct WahaSide {
+    /// The engine that runs it.
+    pub engine: Option<String>,
+    /// The name that the account shows to others.
+    pub push_name: Option<String>,
+    /// Its configuration without secrets.
+    pub configuration: Option<VisibleSessionConfig>,
+}
+
+/// The configuration as WAHA wants it.
+pub(super) fn as_waha_config(configuration: &SessionConfiguration) -> SessionConfig {
+    SessionConfig::from_map(as_map(configuration))
+}
+
+fn as_map(configuration: &SessionConfiguration) -> Map<String, Value> {
+    match serde_json::to_value(configuration) {
+        Ok(Value::Object(fields)) => fields,
+        // Nothing but an object comes of a struct of options; an empty one changes nothing.
+        _ => Map::new(),
+    }
+}
+
+fn merged(
+    present: &SessionConfiguration,
+    changes: &SessionConfiguration,
+) -> Result<SessionConfiguration, ServiceError> {
+    let mut config = as_waha_config(present);
+    config.merge(as_map(changes));
+    serde_json::from_value(Value::Object(config.into_map()))
+        .map_err(|error| ServiceError::Internal(format!("a configuration cannot be merged: {error}")))
+}

@@ -1,0 +1,140 @@
+//! Comparing a snapshot with what is known, and writing what is new.
+
+use std::collections::HashMap;
+
+use waha_client::{Me, WahaSession};
+use wahana_domain::{DesiredStatus, PhoneNumber, ServerId, Session, SessionId, Timestamp};
+use wahana_store::{
+    SessionOnServer, Store, StoreError, Tenant, Uniqueness,
+    sessions::{self, Observation, ObservedChange},
+};
+
+use crate::ServiceError;
+
+/// Writes what of a server's list is new, each organization's in a transaction of its own.
+pub(super) async fn apply(
+    store: &Store,
+    server: ServerId,
+    asked_at: Timestamp,
+    listed: &[WahaSession],
+) -> Result<(), ServiceError> {
+    let listed: HashMap<&str, &WahaSession> = listed
+        .iter()
+        .map(|session| (session.name.as_str(), session))
+        .collect();
+    let tx = store.platform_read().await?;
+    let known = tx.sessions_on_server(server).await?;
+    drop(tx);
+
+    let mut changes: HashMap<Tenant, Vec<News>> = HashMap::new();
+    for SessionOnServer { tenant, session } in known {
+        let listed = listed.get(session.waha.name.as_str()).copied();
+        let observation = observation(listed, asked_at);
+        let is_deleted = listed.is_none()
+            && session.desired_status == DesiredStatus::Deleted
+            && session.updated_at < asked_at;
+        if is_deleted {
+            changes.entry(tenant).or_default().push(News::Deleted(session.id));
+        } else if let Some(change) = observation.change(&session) {
+            changes.entry(tenant).or_default().push(News::Changed(change));
+        }
+    }
+    for (tenant, news) in changes {
+        write(store, tenant, &news).await?;
+    }
+    Ok(())
+}
+
+enum News {
+    Changed(ObservedChange),
+    /// What the organization wanted deleted is gone.
+    Deleted(SessionId),
+}
+
+async fn write(store: &Store, tenant: Tenant, news: &[News]) -> Result<(), ServiceError> {
+    let tx = store.write(tenant).await?;
+    let mut conflict = false;
+    for one in news {
+        match one {
+            News::Deleted(session) => drop(sessions::delete(&tx, *session).await?),
+            News::Changed(change) => match sessions::observe(&tx, change).await {
+                // On PostgreSQL the transaction is lost with this.
+                Err(StoreError::Conflict(Uniqueness::SessionPhoneNumber)) => {
+                    conflict = true;
+                    break;
+                }
+                other => other?,
+            },
+        }
+    }
+    if !conflict {
+        return Ok(tx.commit().await?);
+    }
+    drop(tx);
+    for one in news {
+        match one {
+            News::Deleted(session) => {
+                let tx = store.write(tenant).await?;
+                sessions::delete(&tx, *session).await?;
+                tx.commit().await?;
+            }
+            News::Changed(change) => observe(store, tenant, change).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes one change. A number that another session of the organization holds stays there; the session
+/// that was paired with it too says so.
+pub(crate) async fn observe(
+    store: &Store,
+    tenant: Tenant,
+    change: &ObservedChange,
+) -> Result<(), ServiceError> {
+    let tx = store.write(tenant).await?;
+    match sessions::observe(&tx, change).await {
+        Ok(()) => return Ok(tx.commit().await?),
+        Err(StoreError::Conflict(Uniqueness::SessionPhoneNumber)) => drop(tx),
+        Err(error) => return Err(error.into()),
+    }
+    let tx = store.write(tenant).await?;
+    sessions::observe(&tx, &change.clone().with_taken_number()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Writes that no number is paired with a session any more.
+pub(crate) async fn forget_number(
+    store: &Store,
+    tenant: Tenant,
+    session: &Session,
+    observed_at: Timestamp,
+) -> Result<(), ServiceError> {
+    let change = ObservedChange {
+        session: session.id,
+        status: session.status,
+        waha_status: session.waha_status.clone(),
+        phone_number: None,
+        last_error: session.last_error.clone(),
+        error_count: session.error_count,
+        observed_at,
+    };
+    observe(store, tenant, &change).await
+}
+
+/// What a session's entry in the list says; without one, that it is gone.
+pub(crate) fn observation(listed: Option<&WahaSession>, asked_at: Timestamp) -> Observation {
+    Observation {
+        waha_status: listed.map(|session| session.status.as_str().to_owned()),
+        phone_number: listed
+            .and_then(|session| session.me.as_ref())
+            .and_then(phone_number),
+        asked_at,
+    }
+}
+
+/// The number in an account's id, which WAHA writes as `6281234567890@c.us`, or with a device behind a
+/// colon.
+fn phone_number(me: &Me) -> Option<PhoneNumber> {
+    let digits = me.id.split(['@', ':']).next()?;
+    PhoneNumber::from_digits(digits).ok()
+}

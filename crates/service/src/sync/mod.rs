@@ -1,0 +1,152 @@
+//! Keeping what wahana knows of sessions as true as WAHA allows.
+//!
+//! A server's session list belongs to the platform: one snapshot, and one call in flight, per server,
+//! whoever asked. It is compared with every known session of that server; what is new is written, and
+//! nothing else. It creates, claims and reassigns nothing.
+
+mod apply;
+mod view;
+
+pub(crate) use apply::{forget_number, observation, observe};
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use wahana_domain::{ServerId, Timestamp};
+use wahana_store::Store;
+
+use crate::{ServiceError, ServiceSettings, upstream::Upstreams};
+use view::{Flight, View};
+
+/// How old the news are that an answer is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncReport {
+    /// When the oldest of the snapshots concerned was taken; `None` if one never was, or none concerned.
+    pub synced_at: Option<Timestamp>,
+    /// Whether all of them are as new as an answer should be.
+    pub is_fresh: bool,
+    /// Why not, in words.
+    pub reason: Option<&'static str>,
+}
+
+/// Takes snapshots of WAHA servers when somebody wants to know. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Synchronizer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    upstreams: Upstreams,
+    max_age: Duration,
+    wait: Duration,
+    views: RwLock<HashMap<ServerId, Arc<View>>>,
+}
+
+impl Synchronizer {
+    pub(crate) fn new(store: Store, upstreams: Upstreams, settings: &ServiceSettings) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            upstreams,
+            max_age: settings.sync_max_age,
+            wait: settings.sync_wait,
+            views: RwLock::default(),
+        }))
+    }
+
+    /// Makes what is known of these servers' sessions new enough, if that can be done within the bound
+    /// on waiting; servers are asked at the same time.
+    pub(crate) async fn refresh(&self, servers: &[ServerId]) -> SyncReport {
+        self.refresh_to(servers, self.0.max_age, false).await
+    }
+
+    /// The same, and a snapshot that was taken before now does not do.
+    pub(crate) async fn refresh_now(&self, servers: &[ServerId]) -> SyncReport {
+        self.refresh_to(servers, Duration::ZERO, true).await
+    }
+
+    async fn refresh_to(&self, servers: &[ServerId], max_age: Duration, is_demanded: bool) -> SyncReport {
+        let now = self.0.store.clock().now();
+        let flights: Vec<Flight> = servers
+            .iter()
+            .filter_map(|server| self.view(*server).board(self, *server, now, max_age, is_demanded))
+            .collect();
+        if !flights.is_empty() {
+            // Whoever is not back in time arrives later and serves the next reader.
+            let landed = join_all(flights.into_iter().map(Flight::landed));
+            let _ = tokio::time::timeout(self.0.wait, landed).await;
+        }
+        let oldest_allowed = if is_demanded {
+            now
+        } else {
+            self.0.store.clock().now().minus(self.0.max_age)
+        };
+        self.report(servers, oldest_allowed)
+    }
+
+    fn report(&self, servers: &[ServerId], oldest_allowed: Timestamp) -> SyncReport {
+        let mut report = SyncReport {
+            synced_at: None,
+            is_fresh: true,
+            reason: None,
+        };
+        for (number, server) in servers.iter().enumerate() {
+            let (synced_at, failure) = self.view(*server).news();
+            let is_fresh = synced_at.is_some_and(|at| at >= oldest_allowed);
+            report.synced_at = match (number, report.synced_at, synced_at) {
+                (0, _, at) => at,
+                (_, Some(oldest), Some(at)) => Some(oldest.min(at)),
+                _ => None,
+            };
+            if !is_fresh {
+                report.is_fresh = false;
+                report.reason = Some(failure.unwrap_or("WAHA has not answered yet."));
+            }
+        }
+        report
+    }
+
+    /// Lets nobody be content with the last snapshot of a server: something is about to change.
+    pub(crate) fn outdate(&self, server: ServerId) {
+        self.view(server).outdate();
+    }
+
+    /// When the last snapshot of a server was taken that arrived whole.
+    pub(crate) fn synced_at(&self, server: ServerId) -> Option<Timestamp> {
+        self.view(server).news().0
+    }
+
+    fn view(&self, server: ServerId) -> Arc<View> {
+        if let Ok(views) = self.0.views.read()
+            && let Some(view) = views.get(&server)
+        {
+            return view.clone();
+        }
+        match self.0.views.write() {
+            Ok(mut views) => views.entry(server).or_default().clone(),
+            // A poisoned list costs an extra snapshot, never a wrong one.
+            Err(_) => Arc::default(),
+        }
+    }
+
+    /// Asks a server for all its sessions and writes down what is new. Says when it was asked.
+    async fn snapshot(&self, server: ServerId) -> Result<Timestamp, ServiceError> {
+        let upstream = self.0.upstreams.get(server).await?;
+        self.view(server).remember(upstream.server.last_snapshot_at);
+        let asked_at = self.0.store.clock().now();
+        let sessions = upstream.waha().list_sessions().await.map_err(|error| {
+            tracing::warn!(
+                server.name = upstream.server.name,
+                error.kind = error.kind(),
+                error = %error,
+                "a WAHA server did not give its session list"
+            );
+            crate::upstream::refused_by_waha(&error)
+        })?;
+        apply::apply(&self.0.store, server, asked_at, &sessions).await?;
+        Ok(asked_at)
+    }
+}

@@ -1,0 +1,153 @@
+//! The way to WAHA: which server, with which key, and what its failures mean here.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use url::Url;
+use waha_client::{HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError};
+use wahana_domain::{ServerId, SessionStatus, WahaServer};
+use wahana_store::{Store, is_transaction_open_in_this_task};
+
+use crate::ServiceError;
+
+/// How long a server's address and key are believed without looking again.
+const MAX_AGE: Duration = Duration::from_secs(4);
+/// How many servers are remembered.
+const CAPACITY: u64 = 10_000;
+/// When to come back after a server could not be reached.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(5);
+/// When to come back after a server was busy with another change of the session.
+const BUSY_RETRY: Duration = Duration::from_secs(2);
+
+/// A WAHA server that can be called.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) server: WahaServer,
+    client: WahaClient,
+}
+
+impl Upstream {
+    /// The client. Nobody may hold a transaction while WAHA thinks: on SQLite all writers would wait.
+    pub(crate) fn waha(&self) -> &WahaClient {
+        debug_assert!(
+            !is_transaction_open_in_this_task(),
+            "WAHA is called while a transaction is open"
+        );
+        &self.client
+    }
+}
+
+/// The WAHA servers that this process talks to.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstreams {
+    store: Store,
+    http: HttpClient,
+    timeouts: Timeouts,
+    known: Cache<ServerId, Arc<Upstream>>,
+}
+
+impl Upstreams {
+    pub(crate) fn new(store: Store, http: HttpClient, timeouts: Timeouts) -> Self {
+        Self {
+            store,
+            http,
+            timeouts,
+            known: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(MAX_AGE)
+                .build(),
+        }
+    }
+
+    /// The server with this id.
+    pub(crate) async fn get(&self, id: ServerId) -> Result<Arc<Upstream>, ServiceError> {
+        if let Some(upstream) = self.known.get(&id).await {
+            return Ok(upstream);
+        }
+        let tx = self.store.platform_read().await?;
+        let server = tx.server(id).await?;
+        drop(tx);
+        let server =
+            server.ok_or_else(|| ServiceError::Internal(format!("WAHA server {id} is not known")))?;
+        let upstream = Arc::new(self.connect(server)?);
+        self.known.insert(id, upstream.clone()).await;
+        Ok(upstream)
+    }
+
+    /// A server that need not be known yet.
+    pub(crate) fn connect(&self, server: WahaServer) -> Result<Upstream, ServiceError> {
+        let faulty = |error: &dyn std::fmt::Display| {
+            ServiceError::Internal(format!("WAHA server {} is set up wrongly: {error}", server.name))
+        };
+        let base_url = Url::parse(&server.base_url).map_err(|error| faulty(&error))?;
+        let config = WahaConfig {
+            timeouts: self.timeouts,
+            ..WahaConfig::new(base_url, server.api_key.clone())
+        };
+        let client = WahaClient::new(&self.http, config).map_err(|error| faulty(&error))?;
+        Ok(Upstream { server, client })
+    }
+
+    /// Forgets what is known of a server, because it was changed.
+    pub(crate) async fn forget(&self, id: ServerId) {
+        self.known.invalidate(&id).await;
+    }
+}
+
+/// Whether WAHA may have done what it was asked to do, although it gave an error.
+pub(crate) fn may_have_happened(error: &WahaError) -> bool {
+    error.outcome() == Outcome::Unknown
+}
+
+/// What a failure of WAHA's means for the caller. WAHA's own words stay in the log.
+pub(crate) fn refused_by_waha(error: &WahaError) -> ServiceError {
+    match error {
+        WahaError::Unreachable { .. } => ServiceError::WahaUnavailable {
+            message: "The WhatsApp service of this session cannot be reached at the moment. Nothing was done."
+                .to_owned(),
+            retry_after: UNREACHABLE_RETRY,
+        },
+        WahaError::Busy => ServiceError::WahaUnavailable {
+            message: "The WhatsApp service is busy with another change of this session. Nothing was done."
+                .to_owned(),
+            retry_after: BUSY_RETRY,
+        },
+        WahaError::OutcomeUnknown { .. } => ServiceError::WahaTimeout { message_id: None },
+        WahaError::WrongState { status, .. } => not_ready(SessionStatus::from_waha(status.as_str())),
+        WahaError::UnknownSession | WahaError::NotRunning => not_ready(SessionStatus::Disconnected),
+        WahaError::NotFound => ServiceError::NotFound("This"),
+        WahaError::Unsupported { .. } => ServiceError::WahaFaulty(
+            "The WAHA server of this session, its engine or the session's configuration does not support this."
+                .to_owned(),
+        ),
+        WahaError::Rejected { .. } => {
+            ServiceError::WahaFaulty("WAHA did not accept this request. Nothing was done.".to_owned())
+        }
+        WahaError::KeyRefused { .. } => ServiceError::WahaFaulty(
+            "The WAHA server of this session does not accept wahana's key; the platform's operator must act."
+                .to_owned(),
+        ),
+        WahaError::AlreadyExists
+        | WahaError::ServerError { .. }
+        | WahaError::BrokenAnswer { .. }
+        | WahaError::NotSendable { .. } => ServiceError::WahaFaulty(
+            "WAHA gave an unexpected answer. Try again, and tell the platform's operator if it stays.".to_owned(),
+        ),
+    }
+}
+
+/// The session is in a state in which this cannot be done; says which and what to do next.
+pub(crate) fn not_ready(status: SessionStatus) -> ServiceError {
+    let next = match status {
+        SessionStatus::Working => "It is connected to WhatsApp already.",
+        SessionStatus::Connecting => "Wait until it is connected, or ask for its QR code.",
+        SessionStatus::ScanQr => "Scan its QR code first: GET /api/waha/sessions/{sessionId}/qr.",
+        SessionStatus::ActionRequired => "Follow the step that its last_error names, on the phone.",
+        SessionStatus::Disconnected => "Start it first: POST /api/waha/sessions/{sessionId}/start.",
+        SessionStatus::Error => "Restart it first: POST /api/waha/sessions/{sessionId}/restart.",
+    };
+    ServiceError::SessionNotReady {
+        status,
+        message: format!("The session is {status}. {next}"),
+    }
+}
