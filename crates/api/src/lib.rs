@@ -15,7 +15,6 @@ mod routes;
 mod settings;
 mod state;
 
-pub use error::ErrorCode;
 pub use metrics::{Metrics, MetricsError};
 pub use routes::{metrics_router, openapi, router};
 pub use settings::ApiSettings;

@@ -152,7 +152,7 @@ async fn record_refusal(
     let Some(operation) = state.operations().audited(method, route) else {
         return;
     };
-    let (services, code) = (state.services(), error.code.as_str());
+    let (services, code) = (state.services(), error.code);
     let written = if let Some(context) = scope.0.context.get() {
         let session = scope.0.session.get().copied();
         audit::record_refusal(services, context, operation, session, code).await

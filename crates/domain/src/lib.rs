@@ -7,6 +7,7 @@ mod ability;
 mod audit;
 mod chat_id;
 mod email;
+mod error_code;
 mod id;
 mod locale;
 mod message;
@@ -29,6 +30,7 @@ pub use ability::{Abilities, Ability, UnknownAbility};
 pub use audit::{ActorKind, AuditEntry, AuditOutcome};
 pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
+pub use error_code::ErrorCode;
 pub use id::{
     AuditEntryId, InvitationId, MessageId, OrganizationId, PasswordResetId, ServerId, SessionId, SignInId,
     UserId,

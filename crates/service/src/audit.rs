@@ -1,6 +1,8 @@
 //! The audit log: who did what, and what came of it.
 
-use wahana_domain::{AuditEntry, AuditEntryId, AuditOutcome, OrganizationId, SessionId, Timestamp};
+use wahana_domain::{
+    AuditEntry, AuditEntryId, AuditOutcome, ErrorCode, OrganizationId, SessionId, Timestamp,
+};
 pub use wahana_store::audit::{AuditQuery, Position};
 use wahana_store::{PlatformTx, TenantTx};
 
@@ -53,7 +55,7 @@ pub async fn record_refusal(
     context: &Context,
     operation: &str,
     session: Option<SessionId>,
-    error_code: &str,
+    error_code: ErrorCode,
 ) -> Result<(), ServiceError> {
     if context.origin.outcome_is_recorded() {
         return Ok(());
@@ -68,7 +70,7 @@ pub async fn record_refusal_to_operator(
     services: &Services,
     operator: &Operator,
     operation: &str,
-    error_code: &str,
+    error_code: ErrorCode,
 ) -> Result<(), ServiceError> {
     if operator
         .actor()
@@ -87,7 +89,7 @@ pub async fn record_refusal_to_person(
     services: &Services,
     person: &Person,
     operation: &str,
-    error_code: &str,
+    error_code: ErrorCode,
 ) -> Result<(), ServiceError> {
     if person.origin.outcome_is_recorded() {
         return Ok(());
@@ -98,9 +100,9 @@ pub async fn record_refusal_to_person(
 }
 
 /// The outcome of something that did not succeed.
-pub(crate) fn failure(error_code: &str) -> AuditOutcome {
+pub(crate) fn failure(error_code: ErrorCode) -> AuditOutcome {
     AuditOutcome::Failure {
-        error_code: error_code.to_owned(),
+        error_code: error_code.as_str().to_owned(),
     }
 }
 

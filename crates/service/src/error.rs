@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wahana_domain::{MessageId, SessionStatus};
+use wahana_domain::{ErrorCode, MessageId, SessionStatus};
 use wahana_store::{StoreError, Uniqueness};
 
 use crate::FieldErrors;
@@ -93,33 +93,33 @@ pub enum Conflict {
 impl ServiceError {
     /// The code by which programs and the audit log tell it from others.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::SessionNotFound => "SESSION_NOT_FOUND",
-            Self::NotFound(_) | Self::LinkInvalid => "NOT_FOUND",
-            Self::Forbidden(_) => "FORBIDDEN",
-            Self::Invalid(_) => "VALIDATION_ERROR",
+            Self::SessionNotFound => ErrorCode::SessionNotFound,
+            Self::NotFound(_) | Self::LinkInvalid => ErrorCode::NotFound,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Invalid(_) => ErrorCode::ValidationError,
             Self::Conflict {
                 kind: Conflict::SessionAlreadyExists,
                 ..
-            } => "SESSION_ALREADY_EXISTS",
+            } => ErrorCode::SessionAlreadyExists,
             Self::Conflict {
                 kind: Conflict::PhoneNumberTaken,
                 ..
-            } => "PHONE_NUMBER_TAKEN",
+            } => ErrorCode::PhoneNumberTaken,
             Self::Conflict {
                 kind: Conflict::Other,
                 ..
-            } => "CONFLICT",
-            Self::SessionNotReady { .. } => "SESSION_NOT_READY",
-            Self::QuotaExceeded(_) => "QUOTA_EXCEEDED",
-            Self::RateLimited { .. } => "RATE_LIMIT_EXCEEDED",
-            Self::WrongPassword => "UNAUTHENTICATED",
-            Self::WahaFaulty(_) => "WAHA_ERROR",
-            Self::WahaUnavailable { .. } => "WAHA_UNAVAILABLE",
-            Self::WahaTimeout { .. } => "WAHA_TIMEOUT",
-            Self::Store(error) if error.is_unavailable() => "SERVICE_UNAVAILABLE",
-            Self::Store(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+            } => ErrorCode::Conflict,
+            Self::SessionNotReady { .. } => ErrorCode::SessionNotReady,
+            Self::QuotaExceeded(_) => ErrorCode::QuotaExceeded,
+            Self::RateLimited { .. } => ErrorCode::RateLimitExceeded,
+            Self::WrongPassword => ErrorCode::Unauthenticated,
+            Self::WahaFaulty(_) => ErrorCode::WahaError,
+            Self::WahaUnavailable { .. } => ErrorCode::WahaUnavailable,
+            Self::WahaTimeout { .. } => ErrorCode::WahaTimeout,
+            Self::Store(error) if error.is_unavailable() => ErrorCode::ServiceUnavailable,
+            Self::Store(_) | Self::Internal(_) => ErrorCode::InternalServerError,
         }
     }
 }

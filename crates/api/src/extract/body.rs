@@ -9,10 +9,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use wahana_service::FieldErrors;
 
-use crate::{
-    error::{ApiError, ErrorCode},
-    state::ApiState,
-};
+use crate::{error::ApiError, state::ApiState};
+use wahana_domain::ErrorCode;
 
 /// A JSON body. Refused in this order: too large (413), not JSON (415), not parseable (400), wrong or
 /// unknown fields (422).

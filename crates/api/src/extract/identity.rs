@@ -8,17 +8,13 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 use serde::Serialize;
-use wahana_domain::{OrganizationId, SecretHash, SignInId, TokenId};
+use wahana_domain::{ErrorCode, OrganizationId, SecretHash, SignInId, TokenId};
 use wahana_service::{
     Caller, Context, Credential, Identity, NoCaller, Person, PresentedCredential, ServiceError,
 };
 
 use crate::{
-    envelope::Reply,
-    error::{ApiError, ErrorCode},
-    origin::is_same_origin,
-    request::RequestScope,
-    state::ApiState,
+    envelope::Reply, error::ApiError, origin::is_same_origin, request::RequestScope, state::ApiState,
 };
 
 /// The cookie of a signed-in person.

@@ -2,7 +2,7 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::Serialize;
-use wahana_domain::{Organization, TokenId};
+use wahana_domain::{ErrorCode, Organization, TokenId};
 use wahana_service::{
     Operator, ServiceError, Services,
     platform::{
@@ -13,12 +13,7 @@ use wahana_service::{
 };
 
 use super::{allowed::PathParams, identity::SignedIn};
-use crate::{
-    envelope::Reply,
-    error::{ApiError, ErrorCode},
-    request::RequestScope,
-    state::ApiState,
-};
+use crate::{envelope::Reply, error::ApiError, request::RequestScope, state::ApiState};
 
 /// What a path names in the installation.
 pub(crate) trait PlatformResource: Send + 'static {

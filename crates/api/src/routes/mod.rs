@@ -27,10 +27,11 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    error::{ApiError, ErrorCode},
+    error::ApiError,
     request::{self, REQUEST_ID},
     state::ApiState,
 };
+use wahana_domain::ErrorCode;
 
 #[derive(OpenApi)]
 #[openapi(

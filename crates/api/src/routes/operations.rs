@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 
 use crate::{
     envelope::{Envelope, Reply},
-    error::{ApiError, ErrorBody, ErrorCode},
+    error::{ApiError, ErrorBody},
     metrics::Metrics,
     request::RequestScope,
     state::ApiState,
 };
+use wahana_domain::ErrorCode;
 
 /// That the process is alive.
 #[derive(Serialize, ToSchema)]
