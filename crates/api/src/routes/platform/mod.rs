@@ -3,6 +3,7 @@
 mod audit_log;
 mod organizations;
 mod servers;
+mod sessions;
 mod tokens;
 mod users;
 
@@ -20,6 +21,8 @@ pub(super) fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(organizations::suspend))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::update, servers::remove))
+        .routes(routes!(sessions::assign))
+        .routes(routes!(sessions::unassigned))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(users::list, users::create))
