@@ -23,6 +23,7 @@ pub(crate) trait PlatformResource: Send + 'static {
     /// Finds it.
     fn find(
         services: &Services,
+        operator: &Operator,
         path: &PathParams,
     ) -> impl Future<Output = Result<Self::Found, ServiceError>> + Send;
 }
@@ -50,7 +51,7 @@ impl<R: PlatformResource> FromRequestParts<ApiState> for Operated<R> {
         let operator = Operator::Administrator(administrator, scope.origin().clone());
         scope.set_operator(&operator);
         let path = PathParams::read(parts).await;
-        let found = R::find(state.services(), &path).await?;
+        let found = R::find(state.services(), &operator, &path).await?;
         Ok(Self {
             operator,
             found,
@@ -72,7 +73,7 @@ pub(crate) enum OfInstallation {}
 impl PlatformResource for OfInstallation {
     type Found = ();
 
-    async fn find(_: &Services, _: &PathParams) -> Result<(), ServiceError> {
+    async fn find(_: &Services, _: &Operator, _: &PathParams) -> Result<(), ServiceError> {
         Ok(())
     }
 }
@@ -83,9 +84,18 @@ pub(crate) enum OfAnyOrganization {}
 impl PlatformResource for OfAnyOrganization {
     type Found = Organization;
 
-    async fn find(services: &Services, path: &PathParams) -> Result<Organization, ServiceError> {
+    async fn find(
+        services: &Services,
+        operator: &Operator,
+        path: &PathParams,
+    ) -> Result<Organization, ServiceError> {
         let id = path.get("organizationId").parse();
-        organizations::get(services, id.map_err(|_| ServiceError::NotFound("Organization"))?).await
+        organizations::get(
+            services,
+            operator,
+            id.map_err(|_| ServiceError::NotFound("Organization"))?,
+        )
+        .await
     }
 }
 
@@ -95,9 +105,18 @@ pub(crate) enum OfUser {}
 impl PlatformResource for OfUser {
     type Found = UserWithMemberships;
 
-    async fn find(services: &Services, path: &PathParams) -> Result<UserWithMemberships, ServiceError> {
+    async fn find(
+        services: &Services,
+        operator: &Operator,
+        path: &PathParams,
+    ) -> Result<UserWithMemberships, ServiceError> {
         let id = path.get("userId").parse();
-        users::get(services, id.map_err(|_| ServiceError::NotFound("User"))?).await
+        users::get(
+            services,
+            operator,
+            id.map_err(|_| ServiceError::NotFound("User"))?,
+        )
+        .await
     }
 }
 
@@ -107,9 +126,18 @@ pub(crate) enum OfServer {}
 impl PlatformResource for OfServer {
     type Found = ServerLoad;
 
-    async fn find(services: &Services, path: &PathParams) -> Result<ServerLoad, ServiceError> {
+    async fn find(
+        services: &Services,
+        operator: &Operator,
+        path: &PathParams,
+    ) -> Result<ServerLoad, ServiceError> {
         let id = path.get("serverId").parse();
-        servers::get(services, id.map_err(|_| ServiceError::NotFound("WAHA server"))?).await
+        servers::get(
+            services,
+            operator,
+            id.map_err(|_| ServiceError::NotFound("WAHA server"))?,
+        )
+        .await
     }
 }
 
@@ -119,7 +147,7 @@ pub(crate) enum OfPlatformToken {}
 impl PlatformResource for OfPlatformToken {
     type Found = TokenId;
 
-    async fn find(_: &Services, path: &PathParams) -> Result<TokenId, ServiceError> {
+    async fn find(_: &Services, _: &Operator, path: &PathParams) -> Result<TokenId, ServiceError> {
         TokenId::parse(path.get("tokenId")).map_err(|_| ServiceError::NotFound("Token"))
     }
 }

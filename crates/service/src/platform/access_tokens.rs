@@ -78,6 +78,7 @@ pub async fn create(
 /// The tokens of an organization, newest first.
 pub async fn list(
     services: &Services,
+    _: &Operator,
     organization: OrganizationId,
 ) -> Result<Vec<AccessToken>, ServiceError> {
     let tenant = tenant(services, organization).await?;

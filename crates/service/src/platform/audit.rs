@@ -2,11 +2,12 @@
 
 use wahana_store::audit::Position;
 
-use crate::{ServiceError, Services, audit::AuditPage};
+use crate::{Operator, ServiceError, Services, audit::AuditPage};
 
 /// A page of what concerns no organization.
 pub async fn page(
     services: &Services,
+    _: &Operator,
     before: Option<&Position>,
     limit: u64,
 ) -> Result<AuditPage, ServiceError> {

@@ -66,6 +66,7 @@ pub async fn create(
 /// A page of all organizations by name, and how many there are.
 pub async fn page(
     services: &Services,
+    _: &Operator,
     offset: u64,
     limit: u64,
 ) -> Result<(Vec<Organization>, u64), ServiceError> {
@@ -75,7 +76,11 @@ pub async fn page(
 }
 
 /// One organization.
-pub async fn get(services: &Services, id: OrganizationId) -> Result<Organization, ServiceError> {
+pub async fn get(
+    services: &Services,
+    _: &Operator,
+    id: OrganizationId,
+) -> Result<Organization, ServiceError> {
     let tx = services.store.platform_read().await?;
     organization(&tx, id).await
 }
@@ -85,9 +90,13 @@ pub async fn get(services: &Services, id: OrganizationId) -> Result<Organization
 /// # Errors
 ///
 /// [`ServiceError::Conflict`] if several have the name.
-pub async fn find(services: &Services, named: &str) -> Result<Organization, ServiceError> {
+pub async fn find(
+    services: &Services,
+    operator: &Operator,
+    named: &str,
+) -> Result<Organization, ServiceError> {
     if let Ok(id) = named.parse() {
-        return get(services, id).await;
+        return get(services, operator, id).await;
     }
     let tx = services.store.platform_read().await?;
     let mut found = tx.organizations_named(named).await?;

@@ -6,7 +6,10 @@ pub use wahana_store::ServerLoad;
 use wahana_store::{NewServer as NewServerRow, PlatformTx, ServerChange as ServerRowChange};
 
 pub use super::base_url::{BaseUrl, InvalidBaseUrl, is_forbidden};
-use crate::{Conflict, FieldErrors, Operator, ServiceError, Services, audit::record_by_operator};
+use crate::{
+    Conflict, FieldErrors, Operator, ServiceError, Services, audit::record_by_operator,
+    upstream::refused_by_waha,
+};
 
 /// The key that opens a WAHA server. It does not print itself.
 #[derive(Clone, Debug)]
@@ -84,25 +87,71 @@ pub async fn add(
 }
 
 /// Every WAHA server and its load, by name.
-pub async fn list(services: &Services) -> Result<Vec<ServerLoad>, ServiceError> {
+pub async fn list(services: &Services, _: &Operator) -> Result<Vec<ServerLoad>, ServiceError> {
     let tx = services.store.platform_read().await?;
     Ok(tx.servers().await?)
 }
 
 /// One WAHA server and its load.
-pub async fn get(services: &Services, id: ServerId) -> Result<ServerLoad, ServiceError> {
+pub async fn get(services: &Services, _: &Operator, id: ServerId) -> Result<ServerLoad, ServiceError> {
     let tx = services.store.platform_read().await?;
     load(&tx, id).await
 }
 
 /// The server that somebody at the command line names, by its id or name.
-pub async fn find(services: &Services, named: &str) -> Result<ServerLoad, ServiceError> {
+pub async fn find(services: &Services, operator: &Operator, named: &str) -> Result<ServerLoad, ServiceError> {
     let id = named.parse::<ServerId>().ok();
-    let servers = list(services).await?;
+    let servers = list(services, operator).await?;
     servers
         .into_iter()
         .find(|load| load.server.name == named || Some(load.server.id) == id)
         .ok_or(ServiceError::NotFound("WAHA server"))
+}
+
+/// What a WAHA server says of itself.
+#[derive(Clone, Debug)]
+pub struct ServerAnswer {
+    /// Its version.
+    pub version: String,
+    /// The engine that runs its sessions.
+    pub engine: String,
+    /// Which edition it is, such as `CORE`.
+    pub tier: String,
+    /// What will not work on it; `None` if all does.
+    pub drawback: Option<&'static str>,
+}
+
+/// Asks a WAHA server what it is, and whether it takes wahana's key.
+pub async fn ask(services: &Services, _: &Operator, id: ServerId) -> Result<ServerAnswer, ServiceError> {
+    let upstream = services.upstreams.get(id).await?;
+    let said = upstream
+        .waha()
+        .version()
+        .await
+        .map_err(|error| refused_by_waha(&error))?;
+    Ok(ServerAnswer {
+        drawback: drawback(&said.version),
+        version: said.version,
+        engine: said.engine.unwrap_or_else(unsaid),
+        tier: said.tier.unwrap_or_else(unsaid),
+    })
+}
+
+fn unsaid() -> String {
+    "unknown".to_owned()
+}
+
+/// What an older WAHA lacks. Since 2026.6.1 its Core has what Plus had: many sessions and media.
+fn drawback(version: &str) -> Option<&'static str> {
+    let numbers: Option<Vec<u32>> = version.split('.').take(3).map(|part| part.parse().ok()).collect();
+    match numbers.as_deref() {
+        None => Some("its version is none that wahana knows, so nothing can be said about what works"),
+        Some(numbers) if numbers >= [2026, 6, 1].as_slice() => None,
+        Some(numbers) if numbers >= [2026, 2].as_slice() => {
+            Some("before 2026.6.1 it needs WAHA Plus for more than one session and for sending media")
+        }
+        Some(_) => Some("it is older than 2026.2, which wahana was not made for"),
+    }
 }
 
 /// Changes a WAHA server.
@@ -181,6 +230,15 @@ fn check_capacity(capacity: Option<i32>) -> Result<(), FieldErrors> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_older_versions_lack_is_said() {
+        assert_eq!(drawback("2026.6.1"), None);
+        assert_eq!(drawback("2026.10.2"), None);
+        assert!(drawback("2026.2.1").unwrap().contains("Plus"));
+        assert!(drawback("2025.12.3").unwrap().contains("older"));
+        assert!(drawback("unknown").unwrap().contains("none that wahana knows"));
+    }
 
     #[test]
     fn keys_fit_into_a_header_and_do_not_print_themselves() {

@@ -76,7 +76,7 @@ pub async fn create(
 }
 
 /// Every platform administrator's tokens, newest first.
-pub async fn list(services: &Services) -> Result<Vec<PlatformToken>, ServiceError> {
+pub async fn list(services: &Services, _: &Operator) -> Result<Vec<PlatformToken>, ServiceError> {
     let tx = services.store.platform_read().await?;
     Ok(tx.platform_tokens().await?)
 }

@@ -73,20 +73,25 @@ pub async fn create(
 }
 
 /// A page of everybody by address, and how many there are.
-pub async fn page(services: &Services, offset: u64, limit: u64) -> Result<(Vec<User>, u64), ServiceError> {
+pub async fn page(
+    services: &Services,
+    _: &Operator,
+    offset: u64,
+    limit: u64,
+) -> Result<(Vec<User>, u64), ServiceError> {
     let tx = services.store.platform_read().await?;
     let total = tx.user_count().await?;
     Ok((tx.users(offset, limit).await?, total))
 }
 
 /// One person and where they belong.
-pub async fn get(services: &Services, id: UserId) -> Result<UserWithMemberships, ServiceError> {
+pub async fn get(services: &Services, _: &Operator, id: UserId) -> Result<UserWithMemberships, ServiceError> {
     let tx = services.store.platform_read().await?;
     with_memberships(&tx, id).await
 }
 
 /// The person with this address, whom somebody at the command line names.
-pub async fn find(services: &Services, email: &EmailAddress) -> Result<User, ServiceError> {
+pub async fn find(services: &Services, _: &Operator, email: &EmailAddress) -> Result<User, ServiceError> {
     let tx = services.store.platform_read().await?;
     tx.user_by_email(email)
         .await?

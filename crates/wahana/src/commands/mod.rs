@@ -1,6 +1,7 @@
 //! The commands. Each has a module.
 
 mod configuration;
+mod demo;
 mod doctor;
 mod expiry;
 mod keys;
@@ -9,6 +10,7 @@ mod organizations;
 mod platform_tokens;
 mod serve;
 mod servers;
+mod sessions;
 mod tokens;
 mod users;
 
@@ -16,8 +18,9 @@ use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use waha_client::{HttpClient, HttpOptions};
 use wahana_domain::{SystemClock, Text};
-use wahana_service::{ServiceError, Services};
+use wahana_service::{ServiceError, ServiceSettings, Services};
 use wahana_store::Store;
 
 use crate::{
@@ -43,6 +46,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Serve the API.
     Serve(serve::Arguments),
+    /// Show everything at work: SQLite, a simulated WAHA, two organizations with sessions and traffic.
+    Demo(demo::Arguments),
     /// Bring the database to the schema of this release.
     Migrate,
     /// Say what is wrong with the configuration, the keys or the database.
@@ -66,6 +71,9 @@ enum Command {
     /// WAHA servers.
     #[command(subcommand)]
     Servers(servers::Command),
+    /// Sessions that were on WAHA servers before wahana was.
+    #[command(subcommand)]
+    Sessions(sessions::Command),
     /// Tokens of platform administrators.
     #[command(subcommand)]
     PlatformTokens(platform_tokens::Command),
@@ -93,6 +101,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let settings = gather(arguments.overrides())?.check()?;
             block_on(serve::run(settings))??;
         }
+        Command::Demo(arguments) => block_on(demo::run(arguments))??,
         Command::Migrate => block_on(migrate::run(&settings()?, output))??,
         Command::Keys(command) => keys::run(command, &settings()?, output)?,
         Command::Organizations(command) => with_services(&settings()?, async |services| {
@@ -106,6 +115,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         })?,
         Command::Servers(command) => with_services(&settings()?, async |services| {
             servers::run(command, services, output).await
+        })?,
+        Command::Sessions(command) => with_services(&settings()?, async |services| {
+            sessions::run(command, services, output).await
         })?,
         Command::PlatformTokens(command) => with_services(&settings()?, async |services| {
             platform_tokens::run(command, services, output).await
@@ -136,7 +148,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 async fn open(settings: &Settings) -> anyhow::Result<Services> {
     let keys = settings.keys.load()?;
     let store = Store::open(&settings.database, keys, Arc::new(SystemClock)).await?;
-    Ok(Services::new(store))
+    services(settings, store)
+}
+
+/// The services over an open database.
+fn services(settings: &Settings, store: Store) -> anyhow::Result<Services> {
+    let http = HttpClient::new(&HttpOptions::default())?;
+    let service_settings = ServiceSettings {
+        sync_max_age: settings.sync.max_age,
+        sync_wait: settings.sync.wait,
+        ..ServiceSettings::at(settings.network.public_url.clone())
+    };
+    Ok(Services::new(store, http, service_settings))
 }
 
 /// A name that somebody gives to something.

@@ -136,7 +136,7 @@ const PAGE: u64 = 500;
 
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
-    let found = async |named: &str| organizations::find(services, named).await;
+    let found = async |named: &str| organizations::find(services, &Operator::CommandLine, named).await;
     let shown = match command {
         Command::List => return list(services, output).await,
         Command::Create {
@@ -189,7 +189,7 @@ async fn list(services: &Services, output: Output) -> anyhow::Result<()> {
     let mut rows: Vec<OrganizationRow> = Vec::new();
     loop {
         let offset = u64::try_from(rows.len())?;
-        let (page, total) = organizations::page(services, offset, PAGE).await?;
+        let (page, total) = organizations::page(services, &Operator::CommandLine, offset, PAGE).await?;
         let is_last = page.is_empty() || offset + PAGE >= total;
         rows.extend(page.into_iter().map(OrganizationRow::from));
         if is_last {

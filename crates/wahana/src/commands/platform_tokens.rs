@@ -102,7 +102,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
     match command {
         Command::Create { user, name, expires } => {
             let new = NewPlatformToken {
-                user_id: users::find(services, &user).await?.id,
+                user_id: users::find(services, &Operator::CommandLine, &user).await?.id,
                 name: super::name(&name)?,
                 expires_at: expires.map(|expires| expires.after(services.now())),
             };
@@ -115,7 +115,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             })
         }
         Command::List => {
-            let found = tokens::list(services).await?;
+            let found = tokens::list(services, &Operator::CommandLine).await?;
             let rows: Vec<PlatformTokenRow> = found.into_iter().map(PlatformTokenRow::from).collect();
             output.list(&rows)
         }

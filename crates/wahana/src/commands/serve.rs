@@ -101,6 +101,8 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
             tracing::warn!(signal, connections = requests.len(), "told to stop again: requests are cut off");
         }
     }
+    // What WAHA was asked to do is written down, also for callers who are gone.
+    state.services().drain().await;
     stop_upkeep.cancel();
     upkeep.await.context("the upkeep ended early")?;
     let written = state.services().write_token_uses().await;

@@ -149,7 +149,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             output.one(&ServerRow::from(added))
         }
         Command::List => {
-            let found = servers::list(services).await?;
+            let found = servers::list(services, &Operator::CommandLine).await?;
             let rows: Vec<ServerRow> = found.into_iter().map(ServerRow::from).collect();
             output.list(&rows)
         }
@@ -161,7 +161,10 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             key_prompt,
             key,
         } => {
-            let id = servers::find(services, &server).await?.server.id;
+            let id = servers::find(services, &Operator::CommandLine, &server)
+                .await?
+                .server
+                .id;
             let change = ServerChange {
                 name: name.as_deref().map(super::name).transpose()?,
                 base_url,
@@ -174,7 +177,10 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             output.one(&ServerRow::from(updated))
         }
         Command::Remove { server } => {
-            let id = servers::find(services, &server).await?.server.id;
+            let id = servers::find(services, &Operator::CommandLine, &server)
+                .await?
+                .server
+                .id;
             servers::remove(services, &operator, id).await?;
             output.done("The WAHA server is removed.")
         }

@@ -149,13 +149,13 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
     match command {
         Command::Create(arguments) => create(arguments, services, output).await,
         Command::List { organization } => {
-            let organization = organizations::find(services, &organization).await?;
-            let tokens = access_tokens::list(services, organization.id).await?;
+            let organization = organizations::find(services, &Operator::CommandLine, &organization).await?;
+            let tokens = access_tokens::list(services, &Operator::CommandLine, organization.id).await?;
             let rows: Vec<TokenRow> = tokens.into_iter().map(TokenRow::from).collect();
             output.list(&rows)
         }
         Command::Revoke { id, organization } => {
-            let organization = organizations::find(services, &organization).await?;
+            let organization = organizations::find(services, &Operator::CommandLine, &organization).await?;
             access_tokens::revoke(services, &Operator::CommandLine, organization.id, &id).await?;
             output.done("The token is taken back.")
         }
@@ -163,7 +163,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
 }
 
 async fn create(arguments: Create, services: &Services, output: Output) -> anyhow::Result<()> {
-    let organization = organizations::find(services, &arguments.organization).await?;
+    let organization = organizations::find(services, &Operator::CommandLine, &arguments.organization).await?;
     let abilities = if arguments.abilities.is_empty() {
         Abilities::All
     } else {

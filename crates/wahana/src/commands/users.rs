@@ -201,12 +201,16 @@ const PAGE: u64 = 500;
 
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
-    let id = async |email: &EmailAddress| users::find(services, email).await.map(|user| user.id);
+    let id = async |email: &EmailAddress| {
+        users::find(services, &Operator::CommandLine, email)
+            .await
+            .map(|user| user.id)
+    };
     let changed = match command {
         Command::List => return list(services, output).await,
         Command::Create(arguments) => return create(arguments, services, output).await,
         Command::Show { email } => {
-            let found = users::get(services, id(&email).await?).await?;
+            let found = users::get(services, &Operator::CommandLine, id(&email).await?).await?;
             return output.one(&UserWithMembershipsRow::from(found));
         }
         Command::AddMembership {
@@ -214,7 +218,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             organization,
             role,
         } => {
-            let organization = organizations::find(services, &organization).await?;
+            let organization = organizations::find(services, &Operator::CommandLine, &organization).await?;
             let after =
                 users::add_membership(services, &operator, id(&email).await?, organization.id, role).await?;
             return output.one(&UserWithMembershipsRow::from(after));
@@ -241,9 +245,12 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
 
 async fn create(arguments: Create, services: &Services, output: Output) -> anyhow::Result<()> {
     let membership = match (&arguments.organization, arguments.role) {
-        (Some(organization), Some(role)) => {
-            Some((organizations::find(services, organization).await?.id, role))
-        }
+        (Some(organization), Some(role)) => Some((
+            organizations::find(services, &Operator::CommandLine, organization)
+                .await?
+                .id,
+            role,
+        )),
         _ => None,
     };
     let wants_password =
@@ -280,7 +287,7 @@ async fn list(services: &Services, output: Output) -> anyhow::Result<()> {
     let mut rows: Vec<UserRow> = Vec::new();
     loop {
         let offset = u64::try_from(rows.len())?;
-        let (page, total) = users::page(services, offset, PAGE).await?;
+        let (page, total) = users::page(services, &Operator::CommandLine, offset, PAGE).await?;
         let is_last = page.is_empty() || offset + PAGE >= total;
         rows.extend(page.into_iter().map(UserRow::from));
         if is_last {

@@ -8,6 +8,7 @@ mod metrics;
 mod network;
 mod reader;
 mod setting;
+mod sync;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     metrics::MetricsSettings,
     network::Network,
     reader::Faults,
+    sync::Sync,
 };
 
 /// The file that is read without being named, if there is one.
@@ -40,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
+    pub(crate) sync: Sync,
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
 }
@@ -81,6 +84,7 @@ impl Given {
         let database = database::read(&mut reader);
         let keys = keys::read(&mut reader);
         let limits = limits::read(&mut reader);
+        let sync = sync::read(&mut reader);
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
         let complete = network.zip(database).zip(keys).zip(log).zip(metrics).map(
@@ -89,6 +93,7 @@ impl Given {
                 database,
                 keys,
                 limits,
+                sync,
                 log,
                 metrics,
             },
@@ -103,6 +108,7 @@ impl Given {
         shown.extend(database::shown(&settings.database));
         shown.extend(settings.keys.shown());
         shown.extend(settings.limits.shown());
+        shown.extend(settings.sync.shown());
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
         shown

@@ -141,7 +141,7 @@ pub(crate) async fn list(
     Query(paging): Query<AuditPaging>,
 ) -> Result<Response, ApiError> {
     let (before, limit) = paging.check()?;
-    let page = audit::page(state.services(), before.as_ref(), limit).await?;
+    let page = audit::page(state.services(), &operated.operator, before.as_ref(), limit).await?;
     let next_cursor = page.next.as_ref().map(cursor);
     let resources: Vec<PlatformAuditEntryResource> = page.entries.into_iter().map(Into::into).collect();
     Ok(operated

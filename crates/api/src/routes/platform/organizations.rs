@@ -130,7 +130,8 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Response, ApiError> {
     let page = paging.check()?;
-    let (found, total) = organizations::page(state.services(), page.offset(), page.size).await?;
+    let (found, total) =
+        organizations::page(state.services(), &operated.operator, page.offset(), page.size).await?;
     let pagination = Pagination::of(page.number, page.size, total, found.len());
     let resources: Vec<PlatformOrganizationResource> = found.into_iter().map(Into::into).collect();
     Ok(operated

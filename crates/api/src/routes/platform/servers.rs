@@ -138,7 +138,7 @@ impl From<ServerLoad> for ServerResource {
     responses((status = OK, body = Envelope<Vec<ServerResource>>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn list(State(state): State<ApiState>, operated: Operated) -> Result<Response, ApiError> {
-    let found = servers::list(state.services()).await?;
+    let found = servers::list(state.services(), &operated.operator).await?;
     let resources: Vec<ServerResource> = found.into_iter().map(Into::into).collect();
     Ok(operated
         .reply("WAHA servers retrieved.", resources)

@@ -90,7 +90,7 @@ impl From<PlatformToken> for PlatformTokenResource {
     responses((status = OK, body = Envelope<Vec<PlatformTokenResource>>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn list(State(state): State<ApiState>, operated: Operated) -> Result<Response, ApiError> {
-    let found = tokens::list(state.services()).await?;
+    let found = tokens::list(state.services(), &operated.operator).await?;
     let resources: Vec<PlatformTokenResource> = found.into_iter().map(Into::into).collect();
     Ok(operated.reply("Tokens retrieved.", resources).into_response())
 }

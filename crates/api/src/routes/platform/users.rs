@@ -174,7 +174,7 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Response, ApiError> {
     let page = paging.check()?;
-    let (found, total) = users::page(state.services(), page.offset(), page.size).await?;
+    let (found, total) = users::page(state.services(), &operated.operator, page.offset(), page.size).await?;
     let pagination = Pagination::of(page.number, page.size, total, found.len());
     let resources: Vec<UserResource> = found.into_iter().map(Into::into).collect();
     Ok(operated

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wahana_domain::SystemClock;
 use wahana_service::{
-    ServiceError, Services,
+    Operator, ServiceError, Services,
     platform::{organizations, users},
 };
 use wahana_store::{KeyRing, Store, StoreError};
@@ -25,7 +25,10 @@ pub(super) async fn examine(settings: &Settings, keys: KeyRing) -> (Option<Servi
             );
         }
     };
-    let services = Services::new(store);
+    let services = match super::super::services(settings, store) {
+        Ok(services) => services,
+        Err(error) => return (None, vec![Finding::fault(SUBJECT, error.to_string(), None)]),
+    };
     let findings = match contents(&services, settings).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::fault(SUBJECT, error.to_string(), None)],
@@ -37,8 +40,8 @@ const MIB: u64 = 1024 * 1024;
 
 async fn contents(services: &Services, settings: &Settings) -> Result<Vec<Finding>, ServiceError> {
     let size = services.database_size().await?.div_ceil(MIB);
-    let (_, organizations) = organizations::page(services, 0, 1).await?;
-    let (_, people) = users::page(services, 0, 1).await?;
+    let (_, organizations) = organizations::page(services, &Operator::CommandLine, 0, 1).await?;
+    let (_, people) = users::page(services, &Operator::CommandLine, 0, 1).await?;
     let kind = if settings.database.is_sqlite()? {
         "SQLite"
     } else {

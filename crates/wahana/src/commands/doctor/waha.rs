@@ -1,13 +1,16 @@
-//! Which WAHA servers there are, and whether their keys can be read.
+//! Which WAHA servers there are, whether they answer, and what will not work on them.
 
-use wahana_service::{Services, platform::servers};
+use wahana_service::{
+    Operator, Services,
+    platform::servers::{self, ServerAnswer, ServerLoad},
+};
 
 use super::Finding;
 
 const SUBJECT: &str = "WAHA";
 
 pub(super) async fn examine(services: &Services) -> Vec<Finding> {
-    let servers = match servers::list(services).await {
+    let servers = match servers::list(services, &Operator::CommandLine).await {
         Ok(servers) => servers,
         Err(error) => {
             return vec![Finding::fault(
@@ -24,24 +27,57 @@ pub(super) async fn examine(services: &Services) -> Vec<Finding> {
             "run `wahana servers add --name <name> --base-url <address>`",
         )];
     }
-    let findings = servers.iter().map(|load| {
-        let server = &load.server;
-        let is_full = server
-            .capacity
-            .is_some_and(|capacity| load.sessions >= i64::from(capacity));
-        let text = format!(
-            "{} at {} has {} sessions and its key can be read",
-            server.name, server.base_url, load.sessions
-        );
-        if is_full {
-            Finding::warning(
-                SUBJECT,
-                format!("{text}; it is full"),
-                "add another WAHA server, or raise its capacity with `wahana servers update`",
-            )
-        } else {
-            Finding::good(SUBJECT, text)
+    let mut findings = Vec::new();
+    for load in &servers {
+        findings.push(load_of(load));
+        findings.push(answer_of(services, load).await);
+    }
+    findings
+}
+
+fn load_of(load: &ServerLoad) -> Finding {
+    let server = &load.server;
+    let is_full = server
+        .capacity
+        .is_some_and(|capacity| load.sessions >= i64::from(capacity));
+    let text = format!(
+        "{} at {} has {} sessions",
+        server.name, server.base_url, load.sessions
+    );
+    if is_full {
+        Finding::warning(
+            SUBJECT,
+            format!("{text}; it is full"),
+            "add another WAHA server, or raise its capacity with `wahana servers update`",
+        )
+    } else {
+        Finding::good(SUBJECT, text)
+    }
+}
+
+async fn answer_of(services: &Services, load: &ServerLoad) -> Finding {
+    let name = &load.server.name;
+    match servers::ask(services, &Operator::CommandLine, load.server.id).await {
+        Ok(ServerAnswer {
+            version,
+            engine,
+            tier,
+            drawback,
+        }) => {
+            let text = format!("{name} answers: WAHA {version}, engine {engine}, {tier}");
+            match drawback {
+                Some(drawback) => Finding::warning(
+                    SUBJECT,
+                    format!("{text}; {drawback}"),
+                    "run WAHA 2026.6.1 or newer on it",
+                ),
+                None => Finding::good(SUBJECT, text),
+            }
         }
-    });
-    findings.collect()
+        Err(error) => Finding::fault(
+            SUBJECT,
+            format!("{name} does not work: {error}"),
+            Some("see that WAHA runs at that address with that key; `wahana servers update` changes both"),
+        ),
+    }
 }

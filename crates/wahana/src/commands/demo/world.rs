@@ -1,0 +1,190 @@
+//! What is in the demo: two organizations with people of every role, and sessions in every state.
+
+use waha_sim::{SessionSeed, Status, WahaSim};
+use wahana_domain::{Abilities, EmailAddress, NewPassword, OrganizationId, Role, Secret, SessionName};
+use wahana_service::{
+    Operator, Services,
+    adoption::{self, Assignment},
+    platform::{
+        access_tokens::{self, NewMemberToken},
+        organizations::{self, NewOrganization},
+        servers::{self, BaseUrl, NewServer, ServerKey},
+        tokens::{self, NewPlatformToken},
+        users::{self, NewUser},
+    },
+};
+
+use crate::config::Settings;
+
+/// What was made, as far as people need it.
+pub(super) struct World {
+    pub(super) organizations: Vec<Tenant>,
+    /// The bearer token of the platform administrator.
+    pub(super) platform_token: String,
+}
+
+/// An organization of the demo.
+pub(super) struct Tenant {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The bearer token of the member with each role, the strongest first.
+    pub(super) tokens: Vec<(Role, String)>,
+    /// With what its owner signs in.
+    pub(super) owner_email: String,
+    pub(super) owner_password: String,
+}
+
+/// The sessions: of which organization, under which name, what they are doing, with which number.
+/// Numbers are of the range that is reserved for stories.
+const SESSIONS: [(&str, &str, Status, Option<&str>); 10] = [
+    ("Acme", "support", Status::Working, Some("15550100001")),
+    ("Acme", "sales", Status::Working, Some("15550100002")),
+    ("Acme", "new-phone", Status::ScanQrCode, None),
+    ("Acme", "old-phone", Status::Stopped, Some("15550100003")),
+    ("Acme", "broken", Status::Failed, Some("15550100004")),
+    ("Globex", "support", Status::Working, Some("15550100005")),
+    ("Globex", "orders", Status::Working, Some("15550100006")),
+    ("Globex", "reception", Status::ScanQrCode, None),
+    ("Globex", "archive", Status::Stopped, Some("15550100007")),
+    (
+        "Globex",
+        "warehouse",
+        Status::PasskeyRequired,
+        Some("15550100008"),
+    ),
+];
+/// A session on WAHA that belongs to nobody.
+const UNASSIGNED: (&str, &str) = ("left-over", "15550100009");
+const SERVER: &str = "simulated";
+
+pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) -> anyhow::Result<World> {
+    let services = super::super::open(settings).await?;
+    let operator = Operator::CommandLine;
+    let server = NewServer {
+        name: SERVER.to_owned(),
+        base_url: BaseUrl::parse(&waha.base_url())?,
+        key: ServerKey::parse(key.expose())?,
+        capacity: None,
+    };
+    servers::add(&services, &operator, server).await?;
+    let mut organizations = Vec::new();
+    for name in ["Acme", "Globex"] {
+        let (id, tenant) = organization(&services, &operator, name).await?;
+        sessions(&services, &operator, waha, name, id).await?;
+        organizations.push(tenant);
+    }
+    let (name, number) = UNASSIGNED;
+    waha.add_session(SessionSeed::new(name).phone(number));
+    let platform_token = platform_token(&services, &operator).await?;
+    services.close().await?;
+    Ok(World {
+        organizations,
+        platform_token,
+    })
+}
+
+async fn organization(
+    services: &Services,
+    operator: &Operator,
+    name: &'static str,
+) -> anyhow::Result<(OrganizationId, Tenant)> {
+    let new = NewOrganization {
+        name: name.to_owned(),
+        country: None,
+        time_zone: None,
+        language: None,
+        session_limit: None,
+    };
+    let organization = organizations::create(services, operator, new).await?;
+    let domain = name.to_lowercase();
+    let (owner_email, owner_password) = (format!("owner@{domain}.example"), Secret::generate());
+    let mut member_tokens = Vec::new();
+    for role in Role::ALL.into_iter().rev() {
+        let email = EmailAddress::parse(&format!("{role}@{domain}.example"))?;
+        let password = (role == Role::Owner)
+            .then(|| NewPassword::parse(owner_password.expose()))
+            .transpose()?;
+        let user = NewUser {
+            email: email.clone(),
+            display_name: format!("{name}'s {role}"),
+            password,
+            membership: Some((organization.id, role)),
+            is_platform_administrator: false,
+        };
+        users::create(services, operator, user).await?;
+        let token = NewMemberToken {
+            organization: organization.id,
+            email,
+            name: "demo".to_owned(),
+            abilities: Abilities::All,
+            sessions: None,
+            expires_at: None,
+        };
+        let created = access_tokens::create(services, operator, token).await?;
+        member_tokens.push((role, format!("{}|{}", created.token.id, created.secret.expose())));
+    }
+    let owner_password = owner_password.expose().to_owned();
+    Ok((
+        organization.id,
+        Tenant {
+            name,
+            tokens: member_tokens,
+            owner_email,
+            owner_password,
+        },
+    ))
+}
+
+/// The organization's sessions are on the simulated WAHA already, as on a WAHA that was there first.
+async fn sessions(
+    services: &Services,
+    operator: &Operator,
+    waha: &WahaSim,
+    organization: &str,
+    id: OrganizationId,
+) -> anyhow::Result<()> {
+    let mut assignments = Vec::new();
+    for (_, name, status, number) in SESSIONS.iter().filter(|(owner, ..)| *owner == organization) {
+        let waha_name = format!("{}-{name}", organization.to_lowercase());
+        let seed = SessionSeed::new(&waha_name).status(*status);
+        waha.add_session(match number {
+            Some(number) => seed.phone(number),
+            None => seed,
+        });
+        assignments.push(Assignment {
+            server: SERVER.to_owned(),
+            waha_name,
+            organization: id,
+            name: SessionName::parse(name)?,
+        });
+    }
+    for outcome in adoption::assign(services, operator, assignments, false).await? {
+        outcome
+            .outcome
+            .map_err(|reason| anyhow::anyhow!("a session of the demo: {reason}"))?;
+    }
+    Ok(())
+}
+
+async fn platform_token(services: &Services, operator: &Operator) -> anyhow::Result<String> {
+    let email = EmailAddress::parse("operator@wahana.example")?;
+    let user = NewUser {
+        email: email.clone(),
+        display_name: "The demo's operator".to_owned(),
+        password: None,
+        membership: None,
+        is_platform_administrator: true,
+    };
+    let user = users::create(services, operator, user).await?;
+    let created = tokens::create(
+        services,
+        operator,
+        NewPlatformToken {
+            user_id: user.user.id,
+            name: "demo".to_owned(),
+            expires_at: None,
+        },
+    )
+    .await?;
+    Ok(format!("{}|{}", created.token.id, created.secret.expose()))
+}

@@ -1,0 +1,224 @@
+//! `wahana sessions`
+
+use std::{fs::File, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use wahana_domain::{SessionId, SessionName};
+use wahana_service::{
+    Operator, Services,
+    adoption::{self, Assignment, AssignmentOutcome, UnassignedSession},
+    platform::organizations,
+};
+
+use crate::output::{Output, Row, optional, print};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the sessions on WAHA servers that belong to no organization.
+    Unassigned {
+        /// On the server of this name only.
+        #[arg(long)]
+        server: Option<String>,
+        /// Print the lines of a file for `assign --file`, to be completed.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Give sessions that are on a WAHA server to organizations. Nothing changes on WAHA.
+    Assign(AssignArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AssignArguments {
+    /// The name of the WAHA server.
+    #[arg(long, required_unless_present = "file")]
+    server: Option<String>,
+    /// The session's name on that server.
+    #[arg(long, required_unless_present = "file")]
+    waha_name: Option<String>,
+    /// The organization, by name or id.
+    #[arg(long, required_unless_present = "file")]
+    organization: Option<String>,
+    /// The session's name in the organization.
+    #[arg(long, required_unless_present = "file")]
+    name: Option<String>,
+    /// A file with a line for each session: server,waha_name,organization,session_name. Lines without
+    /// an organization are passed over. All of them are assigned, or none.
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["server", "waha_name", "organization", "name"])]
+    file: Option<PathBuf>,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A line of the file.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    server: String,
+    waha_name: String,
+    organization: String,
+    session_name: String,
+}
+
+#[derive(Serialize)]
+struct UnassignedRow {
+    server: String,
+    waha_name: String,
+    waha_status: String,
+    phone_number: Option<String>,
+}
+
+impl Row for UnassignedRow {
+    const COLUMNS: &'static [&'static str] = &["SERVER", "NAME ON WAHA", "STATUS ON WAHA", "PHONE NUMBER"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.server.clone(),
+            self.waha_name.clone(),
+            self.waha_status.clone(),
+            optional(self.phone_number.as_ref()),
+        ]
+    }
+}
+
+impl From<UnassignedSession> for UnassignedRow {
+    fn from(session: UnassignedSession) -> Self {
+        Self {
+            server: session.server_name,
+            waha_name: session.waha_name,
+            waha_status: session.waha_status,
+            phone_number: session.phone_number.map(|number| number.as_str().to_owned()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AssignedRow {
+    server: String,
+    waha_name: String,
+    session_name: SessionName,
+    possible: bool,
+    session_id: Option<SessionId>,
+    outcome: String,
+}
+
+impl Row for AssignedRow {
+    const COLUMNS: &'static [&'static str] = &["SERVER", "NAME ON WAHA", "SESSION", "OUTCOME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.server.clone(),
+            self.waha_name.clone(),
+            self.session_name.to_string(),
+            self.outcome.clone(),
+        ]
+    }
+}
+
+impl From<AssignmentOutcome> for AssignedRow {
+    fn from(AssignmentOutcome { assignment, outcome }: AssignmentOutcome) -> Self {
+        let (possible, session_id, outcome) = match outcome {
+            Ok(Some(id)) => (true, Some(id), format!("assigned as {id}")),
+            Ok(None) => (true, None, "can be assigned".to_owned()),
+            Err(reason) => (false, None, format!("cannot be assigned: {reason}")),
+        };
+        Self {
+            server: assignment.server,
+            waha_name: assignment.waha_name,
+            session_name: assignment.name,
+            possible,
+            session_id,
+            outcome,
+        }
+    }
+}
+
+pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
+    let operator = Operator::CommandLine;
+    match command {
+        Command::Unassigned { server, csv } => {
+            let found = adoption::unassigned(services, &operator, server.as_deref())
+                .await
+                .map_err(super::refused)?;
+            if csv {
+                return print(&lines_to_complete(found)?);
+            }
+            let rows: Vec<UnassignedRow> = found.into_iter().map(Into::into).collect();
+            output.list(&rows)
+        }
+        Command::Assign(arguments) => {
+            let is_dry_run = arguments.dry_run;
+            let mut assignments = Vec::new();
+            for line in lines(arguments)? {
+                assignments.push(assignment(services, &operator, line).await?);
+            }
+            let outcomes = adoption::assign(services, &operator, assignments, is_dry_run)
+                .await
+                .map_err(super::refused)?;
+            let rows: Vec<AssignedRow> = outcomes.into_iter().map(Into::into).collect();
+            output.list(&rows)?;
+            if rows.iter().any(|row| !row.possible) {
+                bail!("nothing was assigned, because not every line can be");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn lines_to_complete(found: Vec<UnassignedSession>) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for session in found {
+        writer.serialize(Line {
+            server: session.server_name,
+            waha_name: session.waha_name,
+            organization: String::new(),
+            session_name: String::new(),
+        })?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn lines(arguments: AssignArguments) -> anyhow::Result<Vec<Line>> {
+    if let Some(path) = arguments.file {
+        let file = File::open(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let lines: Result<Vec<Line>, _> = csv::Reader::from_reader(file).deserialize().collect();
+        let lines = lines.with_context(|| {
+            format!(
+                "{} must have the columns server,waha_name,organization,session_name",
+                path.display()
+            )
+        })?;
+        return Ok(lines
+            .into_iter()
+            .filter(|line| !line.organization.is_empty())
+            .collect());
+    }
+    let line = arguments
+        .server
+        .zip(arguments.waha_name)
+        .zip(arguments.organization)
+        .zip(arguments.name)
+        .map(|(((server, waha_name), organization), session_name)| Line {
+            server,
+            waha_name,
+            organization,
+            session_name,
+        });
+    Ok(line.into_iter().collect())
+}
+
+async fn assignment(services: &Services, operator: &Operator, line: Line) -> anyhow::Result<Assignment> {
+    let organization = organizations::find(services, operator, &line.organization)
+        .await
+        .with_context(|| format!("organization {}", line.organization))?;
+    let name = SessionName::parse(&line.session_name)
+        .map_err(|error| anyhow::anyhow!("the session name {:?} {error}", line.session_name))?;
+    Ok(Assignment {
+        server: line.server,
+        waha_name: line.waha_name,
+        organization: organization.id,
+        name,
+    })
+}
