@@ -1,0 +1,31 @@
+//! The store on both databases. One program, because each links both drivers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests, and a step that fails ends its test"
+)]
+
+mod access_tokens;
+mod audit;
+mod caches;
+mod errors;
+mod identities;
+mod invitations;
+mod members;
+mod messages;
+mod migrations;
+mod observation;
+mod open_transactions;
+mod organizations;
+mod people;
+mod platform_functions;
+mod platform_sessions;
+mod platform_tokens;
+mod row_security;
+mod runtime_users;
+mod servers;
+mod session_list;
+mod sessions;
+mod transactions;
+mod walls;
+mod world;

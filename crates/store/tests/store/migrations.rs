@@ -1,0 +1,159 @@
+//! The schema's life.
+
+use std::{fs, path::Path, sync::Arc};
+
+use data_encoding::HEXLOWER;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use wahana_domain::SystemClock;
+use wahana_store::{Store, StoreError, migrate};
+use wahana_testkit::{
+    database::{TestDatabase, run},
+    on_both_databases,
+};
+
+/// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
+/// a migration did to somebody's database cannot be edited afterwards.
+const FROZEN: [(&str, &str); 1] = [(
+    "m20261123_000001_initial.rs",
+    "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
+)];
+
+async fn open(db: &TestDatabase) -> Result<Store, StoreError> {
+    Store::open(&db.settings(), db.keys(), Arc::new(SystemClock)).await
+}
+
+async fn four_at_once(db: &TestDatabase) {
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let settings = db.settings();
+            tokio::spawn(async move { migrate(&settings).await })
+        })
+        .collect();
+    let mut applied = Vec::new();
+    for task in tasks {
+        applied.extend(task.await.unwrap().unwrap());
+    }
+    assert_eq!(applied.len(), FROZEN.len(), "{applied:?}");
+    assert_eq!(
+        db.texts_unguarded("SELECT version FROM seaql_migrations").await,
+        applied
+    );
+    open(db).await.unwrap();
+}
+
+#[test]
+fn four_that_migrate_at_once_apply_each_migration_once_on_sqlite() {
+    run(async { four_at_once(&TestDatabase::empty_sqlite()).await });
+}
+
+#[test]
+fn four_that_migrate_at_once_apply_each_migration_once_on_postgres() {
+    run(async { four_at_once(&TestDatabase::empty_postgres().await).await });
+}
+
+async fn migrating_again_changes_nothing(db: &TestDatabase) {
+    assert_eq!(migrate(&db.settings()).await.unwrap(), Vec::<String>::new());
+    open(db).await.unwrap();
+}
+
+#[test]
+fn a_sqlite_database_that_is_not_there_is_not_made_by_opening_it() {
+    run(async {
+        let db = TestDatabase::empty_sqlite();
+        let error = open(&db).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoDatabase));
+        assert!(error.to_string().contains("`wahana migrate`"));
+        let url = db.settings().url.expose_secret().to_owned();
+        assert!(!Path::new(url.trim_start_matches("sqlite://")).exists());
+    });
+}
+
+#[test]
+fn an_empty_sqlite_database_is_refused_with_the_command_that_migrates_it() {
+    run(async {
+        let db = TestDatabase::empty_sqlite();
+        let url = db.settings().url.expose_secret().to_owned();
+        fs::File::create(url.trim_start_matches("sqlite://")).unwrap();
+        refused_as_pending(&db).await;
+    });
+}
+
+#[test]
+fn an_empty_postgres_database_is_refused_with_the_command_that_migrates_it() {
+    run(async { refused_as_pending(&TestDatabase::empty_postgres().await).await });
+}
+
+async fn refused_as_pending(db: &TestDatabase) {
+    let error = open(db).await.unwrap_err();
+    assert!(matches!(error, StoreError::PendingMigrations(_)), "{error}");
+    assert!(error.to_string().contains("`wahana migrate`"), "{error}");
+}
+
+async fn a_schema_that_lacks_a_migration_is_refused(db: &TestDatabase) {
+    db.execute_unguarded("DELETE FROM seaql_migrations").await;
+    refused_as_pending(db).await;
+}
+
+async fn a_newer_schema_is_neither_opened_nor_migrated(db: &TestDatabase) {
+    db.execute_unguarded(
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_newer', 0)",
+    )
+    .await;
+    for error in [
+        open(db).await.unwrap_err(),
+        migrate(&db.settings()).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, StoreError::NewerSchema(names) if names == &["m99990101_000001_newer"]),
+            "{error}"
+        );
+    }
+}
+
+async fn an_open_store_notices_that_the_schema_changed(db: &TestDatabase) {
+    let store = open(db).await.unwrap();
+    store.check().await.unwrap();
+    db.execute_unguarded(
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_newer', 0)",
+    )
+    .await;
+    assert!(matches!(store.check().await, Err(StoreError::NewerSchema(_))));
+}
+
+#[test]
+fn a_migration_that_fails_half_way_leaves_nothing_behind_on_sqlite() {
+    run(async {
+        let db = TestDatabase::empty_sqlite();
+        let url = db.settings().url.expose_secret().to_owned();
+        fs::File::create(url.trim_start_matches("sqlite://")).unwrap();
+        db.execute_unguarded("CREATE TABLE messages (id integer)").await;
+        migrate(&db.settings()).await.unwrap_err();
+        db.execute_unguarded("DROP TABLE messages").await;
+        assert_eq!(migrate(&db.settings()).await.unwrap().len(), FROZEN.len());
+    });
+}
+
+#[test]
+fn merged_migrations_are_frozen() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/migration");
+    let mut sources: Vec<(String, String)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+        .filter(|(name, _)| name.starts_with("m2"))
+        .map(|(name, path)| (name, HEXLOWER.encode(&Sha256::digest(fs::read(path).unwrap()))))
+        .collect();
+    sources.sort();
+    assert_eq!(
+        sources,
+        FROZEN.map(|(name, hash)| (name.to_owned(), hash.to_owned()))
+    );
+}
+
+on_both_databases!(
+    migrating_again_changes_nothing,
+    a_schema_that_lacks_a_migration_is_refused,
+    a_newer_schema_is_neither_opened_nor_migrated,
+    an_open_store_notices_that_the_schema_changed,
+);

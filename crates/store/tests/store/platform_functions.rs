@@ -1,0 +1,102 @@
+//! The whole list of what sees more than one organization.
+
+/// The sources of `PlatformTx`.
+const SOURCES: [(&str, &str); 7] = [
+    ("mod", include_str!("../../src/platform/mod.rs")),
+    ("identities", include_str!("../../src/platform/identities.rs")),
+    (
+        "organizations",
+        include_str!("../../src/platform/organizations.rs"),
+    ),
+    ("people", include_str!("../../src/platform/people.rs")),
+    ("servers", include_str!("../../src/platform/servers.rs")),
+    ("sessions", include_str!("../../src/platform/sessions.rs")),
+    ("tokens", include_str!("../../src/platform/tokens.rs")),
+];
+
+/// A line is added here when a function truly cannot be one of a `TenantTx`.
+const FUNCTIONS: &str = "
+mod::audit_entries
+mod::commit
+mod::now
+mod::record
+mod::tenant
+identities::identity_of_access_token
+identities::identity_of_platform_token
+identities::identity_of_sign_in
+identities::memberships_of
+organizations::insert_membership
+organizations::insert_organization
+organizations::is_member
+organizations::organization
+organizations::organization_count
+organizations::organizations
+organizations::organizations_named
+organizations::set_organization_state
+organizations::set_session_limit
+people::insert_password_reset
+people::insert_sign_in
+people::insert_user
+people::invitation
+people::password
+people::revoke_sign_in
+people::revoke_sign_ins
+people::set_password
+people::update_user
+people::use_invitation
+people::use_password_reset
+people::user
+people::user_by_email
+people::user_count
+people::users
+servers::insert_server
+servers::remove_server
+servers::server
+servers::servers
+servers::set_last_snapshot
+servers::update_server
+sessions::session_count
+sessions::sessions_on_server
+sessions::waha_names_on_server
+tokens::insert_platform_token
+tokens::platform_tokens
+tokens::revoke_platform_token
+tokens::touch_tokens
+";
+
+/// The public functions of a source, and whether each has a comment for its users.
+fn functions(source: &str) -> Vec<(&str, bool)> {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let Some(rest) = ["pub async fn ", "pub const fn ", "pub fn "]
+            .iter()
+            .find_map(|start| line.strip_prefix(start))
+        else {
+            continue;
+        };
+        let above = lines[..index].iter().rev().find(|line| !line.starts_with("#["));
+        let name = rest.split(['(', '<']).next().unwrap_or(rest);
+        found.push((name, above.is_some_and(|line| line.starts_with("///"))));
+    }
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn the_functions_that_see_every_organization_are_these_and_each_says_why() {
+    let mut listed = String::from("\n");
+    for (module, source) in SOURCES {
+        for (name, has_comment) in functions(source) {
+            assert!(has_comment, "{module}::{name} has no comment");
+            listed.extend([module, "::", name, "\n"]);
+        }
+    }
+    assert_eq!(listed, FUNCTIONS);
+}
+
+#[test]
+fn every_source_of_theirs_is_looked_at() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/platform");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), SOURCES.len());
+}
