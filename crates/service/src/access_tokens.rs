@@ -4,7 +4,7 @@ use wahana_domain::{Abilities, AccessToken, AuditOutcome, Secret, SessionId, Tim
 use wahana_store::{access_tokens, sessions};
 
 use crate::{
-    FieldErrors, ServiceError, Services,
+    Credential, FieldErrors, ServiceError, Services,
     access::{Granted, ManageTokens, Owned},
     audit,
 };
@@ -18,7 +18,7 @@ pub struct NewAccessToken {
     pub abilities: Abilities,
     /// The only sessions there are for it; `None` for all.
     pub sessions: Option<Vec<SessionId>>,
-    /// When it ends.
+    /// When it ends; made by a token that ends, no later than that one, and with it if left open.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -53,6 +53,15 @@ pub async fn create(
             "A token cannot make one with abilities that it lacks itself.".to_owned(),
         ));
     }
+    let expires_at = match own_end(access) {
+        Some(end) if new.expires_at.is_some_and(|wanted| wanted > end) => {
+            return Err(ServiceError::Forbidden(
+                "A token cannot make one that outlives it.".to_owned(),
+            ));
+        }
+        Some(end) => Some(new.expires_at.unwrap_or(end)),
+        None => new.expires_at,
+    };
     let tx = services.store.write(access.tenant()).await?;
     not_in_the_past(new.expires_at, tx.now())?;
     if let Some(wanted) = &new.sessions {
@@ -72,7 +81,7 @@ pub async fn create(
         name: new.name,
         abilities: new.abilities,
         sessions: new.sessions,
-        expires_at: new.expires_at,
+        expires_at,
         last_used_at: None,
         revoked_at: None,
         created_at: tx.now(),
@@ -88,6 +97,14 @@ pub async fn create(
     .await?;
     tx.commit().await?;
     Ok(CreatedToken { token, secret })
+}
+
+/// When the token that calls ends. A sign-in ends too, but the person signs in again.
+fn own_end(access: &Granted<ManageTokens>) -> Option<Timestamp> {
+    match access.credential() {
+        Credential::Token(_) | Credential::PlatformToken(_) => access.expires_at(),
+        Credential::SignIn(_) => None,
+    }
 }
 
 /// Takes a token back.

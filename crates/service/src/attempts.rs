@@ -130,8 +130,14 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
             return Err(ServiceError::Internal("the limits are poisoned".to_owned()));
         };
         let empty = now.plus(one_each * burst);
-        // A clock that was set back locks nobody out for longer than an empty bucket does.
-        let before = full_at.get(key).map_or(now, |at| (*at).clamp(now, empty));
+        let before = match full_at.get_mut(key) {
+            Some(at) => {
+                // A clock that was set back locks nobody out for longer than an empty bucket does.
+                *at = (*at).clamp(now, empty);
+                *at
+            }
+            None => now,
+        };
         let after = before.plus(one_each);
         if after > empty {
             return Err(ServiceError::RateLimited {

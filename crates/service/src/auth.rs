@@ -140,3 +140,34 @@ fn log_refusal(origin: &RequestOrigin, user: Option<UserId>, why: &'static str) 
         "sign-in refused"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use waha_client::{HttpClient, HttpOptions};
+    use wahana_domain::SystemClock;
+    use wahana_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::ServiceSettings;
+
+    #[tokio::test]
+    async fn an_address_that_nobody_has_costs_a_hash_too() {
+        let database = TestDatabase::sqlite().await;
+        let store = database.store(Arc::new(SystemClock)).await;
+        // Another test of this process may have chosen the provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let settings = ServiceSettings::at("https://wahana.example".parse().unwrap());
+        let services = Services::new(store, http, settings);
+        let nobody = EmailAddress::parse("nobody@example.com").unwrap();
+        let origin = RequestOrigin::default();
+        let sign_in = || sign_in(&services, &origin, &nobody, Password::presented("correct horse"));
+        // With all places taken, whoever wants a hash is turned away.
+        let places = services.passwords.occupy();
+        assert!(matches!(sign_in().await, Err(ServiceError::RateLimited { .. })));
+        drop(places);
+        assert!(matches!(sign_in().await, Err(ServiceError::WrongPassword)));
+    }
+}

@@ -100,6 +100,14 @@ fn internal(error: &dyn std::error::Error) -> ServiceError {
 }
 
 #[cfg(test)]
+impl Passwords {
+    /// Takes every place.
+    pub(crate) fn occupy(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.places.try_acquire_many(64).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -126,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_turned_away() {
         let passwords = Passwords::new();
-        let taken = passwords.places.try_acquire_many(64).unwrap();
+        let taken = passwords.occupy();
         let attempt = passwords.matches(Password::presented("x"), None).await;
         assert!(matches!(attempt, Err(ServiceError::RateLimited { .. })));
         drop(taken);

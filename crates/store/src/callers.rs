@@ -77,6 +77,7 @@ pub struct Caller {
     role: Role,
     user_id: UserId,
     credential: Credential,
+    expires_at: Option<Timestamp>,
     abilities: Abilities,
     sessions: Option<Arc<[SessionId]>>,
 }
@@ -123,6 +124,7 @@ impl Identity {
             role: *role,
             user_id: self.user.id,
             credential: self.credential.clone(),
+            expires_at: self.expires_at,
             abilities: self.abilities,
             sessions: self.sessions.clone(),
         };
@@ -174,6 +176,12 @@ impl Caller {
     #[must_use]
     pub const fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// When the credential ends; `None` if never.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
     }
 
     /// The credential's abilities, which the role may narrow further.

@@ -62,7 +62,7 @@ pub(crate) struct CreateToken {
     abilities: Option<Vec<String>>,
     /// The ids of the only sessions there are for it; all if left out.
     sessions: Option<Vec<String>>,
-    /// When it ends; never if left out.
+    /// When it ends. If left out, with the token that makes it, or never.
     expires_at: Option<String>,
 }
 
