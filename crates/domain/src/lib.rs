@@ -9,6 +9,7 @@ mod chat_id;
 mod email;
 mod id;
 mod locale;
+mod media;
 mod message;
 mod organization;
 mod phone;
@@ -33,7 +34,8 @@ pub use id::{
     UserId,
 };
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
-pub use message::{DeliveryStatus, Direction, MessageKind, OutgoingMessage};
+pub use media::{FileName, InvalidMediaType, MediaType};
+pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};
 pub use role::{Role, UnknownRole};
