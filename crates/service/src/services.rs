@@ -14,7 +14,12 @@ use wahana_store::{
     sessions::{ServersOfSessions, SessionNamed, SessionQuery},
 };
 
-use crate::{ServiceError, sync::Synchronizer, upstream::Upstreams};
+use crate::{
+    AllowedNetwork, ServiceError,
+    outgoing::{Fetcher, TenantPolicy},
+    sync::Synchronizer,
+    upstream::Upstreams,
+};
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
 const CACHED_SESSIONS: u64 = 20_000;
@@ -22,7 +27,7 @@ const CACHED_SESSIONS: u64 = 20_000;
 const CACHED_SERVER_LISTS: u64 = 20_000;
 
 /// What can be set about the services.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServiceSettings {
     /// How old an answer about a session may be. Five seconds by default.
     pub sync_max_age: Duration,
@@ -30,6 +35,9 @@ pub struct ServiceSettings {
     pub sync_wait: Duration,
     /// How long calls to WAHA may take.
     pub waha_timeouts: Timeouts,
+    /// The places besides the public ones from which media that organizations name may be fetched.
+    /// None by default.
+    pub media_allow: Vec<AllowedNetwork>,
 }
 
 impl Default for ServiceSettings {
@@ -38,6 +46,7 @@ impl Default for ServiceSettings {
             sync_max_age: Duration::from_secs(5),
             sync_wait: Duration::from_secs(2),
             waha_timeouts: Timeouts::default(),
+            media_allow: Vec::new(),
         }
     }
 }
@@ -49,6 +58,7 @@ pub struct Services {
     pub(crate) callers: Callers,
     pub(crate) upstreams: Upstreams,
     pub(crate) sync: Synchronizer,
+    pub(crate) media: Fetcher,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
@@ -63,7 +73,8 @@ impl Services {
         let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts);
         Self {
             callers: Callers::new(store.clone()),
-            sync: Synchronizer::new(store.clone(), upstreams.clone(), settings),
+            sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
+            media: Fetcher::new(TenantPolicy::new(settings.media_allow)),
             upstreams,
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
             session_pages: TenantCache::new(store.clone(), CACHED_SESSIONS),

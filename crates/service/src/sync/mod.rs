@@ -47,7 +47,7 @@ struct Shared {
 }
 
 impl Synchronizer {
-    pub(crate) fn new(store: Store, upstreams: Upstreams, settings: ServiceSettings) -> Self {
+    pub(crate) fn new(store: Store, upstreams: Upstreams, settings: &ServiceSettings) -> Self {
         Self(Arc::new(Shared {
             store,
             upstreams,
