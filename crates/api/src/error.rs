@@ -264,6 +264,7 @@ impl From<ServiceError> for ApiError {
                 fields: Some(fields),
                 ..Self::new(ErrorCode::ValidationError, message)
             },
+            ServiceError::MediaTooLarge { .. } => Self::new(ErrorCode::PayloadTooLarge, message),
             ServiceError::Conflict { kind, .. } => Self::new(
                 match kind {
                     Conflict::SessionAlreadyExists => ErrorCode::SessionAlreadyExists,

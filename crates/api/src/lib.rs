@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod extract;
 mod origin;
+mod part;
 mod qr_image;
 mod request;
 mod routes;

@@ -5,12 +5,14 @@ mod allowed;
 mod body;
 mod identity;
 mod input;
+mod media;
 mod operated;
 mod patch;
 
 pub(crate) use allowed::{Allowed, OfOrganization, OfSession, OfStart, OfToken};
 pub(crate) use body::{Json, OptionalJson};
 pub(crate) use identity::{SIGN_IN_COOKIE, SignedIn};
-pub(crate) use input::{Page, Paging, Query};
+pub(crate) use input::{Page, Paging, Query, within};
+pub(crate) use media::{MediaBody, MediaForm};
 pub(crate) use operated::Operated;
 pub(crate) use patch::Patch;

@@ -1,7 +1,11 @@
 //! Every route, and the OpenAPI document that is made of them.
 
 mod access_tokens;
+mod chats;
+mod contacts;
 mod docs;
+mod groups;
+mod messages;
 mod organization;
 mod sessions;
 
@@ -69,6 +73,12 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::sync))
         .routes(routes!(sessions::qr))
         .routes(routes!(sessions::pairing_code))
+        .routes(routes!(messages::send_text))
+        .routes(routes!(messages::send_media))
+        .routes(routes!(messages::list))
+        .routes(routes!(chats::list))
+        .routes(routes!(contacts::list))
+        .routes(routes!(groups::list))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
 }
