@@ -255,7 +255,7 @@ async fn a_file_that_is_too_large_is_refused_however_it_comes() {
         .await;
     assert_eq!(answer.refusal(), too_large);
     let answer = wahana
-        .post("send-media", &media("image/png", None, &[0; 100_000]))
+        .post("send-media", &media("image/png", None, &vec![0; 100_000]))
         .await;
     assert_eq!(answer.refusal(), too_large);
 

@@ -44,7 +44,7 @@ fn names(value: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_engine_gives_the_same_shapes() {
+async fn messages_have_one_shape_whatever_the_engine() {
     for engine in [Engine::Noweb, Engine::Gows, Engine::Webjs] {
         let wahana = with_messages(engine, 1).await;
         let waha_name = wahana.session.waha.name.as_str();
@@ -115,10 +115,8 @@ async fn every_engine_gives_the_same_shapes() {
         );
         // Without downloading it, the simulated GOWS and WEBJS say nothing of a file.
         if engine == Engine::Noweb {
-            assert_eq!(
-                received["media"],
-                json!({"filename": "a.pdf", "mimetype": "application/pdf", "size": 5})
-            );
+            assert_eq!(received["media"]["mimetype"], "application/pdf");
+            assert_eq!(received["media"]["size"], 5);
         }
         let word = sent["status"].as_str().unwrap();
         assert!(
@@ -126,7 +124,22 @@ async fn every_engine_gives_the_same_shapes() {
             "{engine:?}"
         );
 
-        let mut answers = vec![answer.text];
+        assert_is_ours(&wahana, &answer.text);
+    }
+}
+
+/// Nothing of WAHA's own is in the answer.
+fn assert_is_ours(wahana: &Wahana, answer: &str) {
+    let waha_name = wahana.session.waha.name.as_str();
+    for inner in [waha_name, &wahana.sim.base_url(), "/api/files/"] {
+        assert!(!answer.contains(inner), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn chats_contacts_and_groups_have_one_shape_whatever_the_engine() {
+    for engine in [Engine::Noweb, Engine::Gows, Engine::Webjs] {
+        let wahana = with_messages(engine, 1).await;
         for (path, shape) in [
             (
                 "chats",
@@ -160,12 +173,7 @@ async fn every_engine_gives_the_same_shapes() {
                     "{engine:?} {path} {id}"
                 );
             }
-            answers.push(answer.text);
-        }
-        for answer in &answers {
-            for inner in [waha_name, &wahana.sim.base_url(), "/api/files/"] {
-                assert!(!answer.contains(inner), "{engine:?}: {answer}");
-            }
+            assert_is_ours(&wahana, &answer.text);
         }
         let chats = wahana.get("chats").await.data();
         assert_eq!(

@@ -105,76 +105,8 @@ impl Wahana {
             .await
             .unwrap();
 
-        let server = ServerId::new();
-        let user = UserId::new();
-        let tx = store.platform_write().await.unwrap();
-        let now = tx.now();
-        tx.insert_server(&NewServer {
-            id: server,
-            name: "WAHA".to_owned(),
-            base_url: sim.base_url(),
-            api_key: WAHA_KEY.to_owned().into(),
-            capacity: None,
-        })
-        .await
-        .unwrap();
-        let organization = Organization {
-            id: OrganizationId::new(),
-            name: "A".to_owned(),
-            state: OrganizationState::Active,
-            country: setup.country,
-            time_zone: "UTC".parse().unwrap(),
-            language: Language::English,
-            limits: OrganizationLimits::default(),
-            retention: Retention::default(),
-            created_at: now,
-            updated_at: now,
-        };
-        tx.insert_organization(&organization).await.unwrap();
-        let new_user = NewUser {
-            id: user,
-            email: EmailAddress::parse("owner@wahana.test").unwrap(),
-            display_name: "Owner".to_owned(),
-            is_platform_administrator: false,
-        };
-        tx.insert_user(&new_user).await.unwrap();
-        let membership = Membership {
-            organization_id: organization.id,
-            user_id: user,
-            role: Role::Owner,
-            created_at: now,
-        };
-        tx.insert_membership(&membership).await.unwrap();
-        let tenant = tx.tenant(organization.id).await.unwrap().unwrap();
-        tx.commit().await.unwrap();
-
-        let session = Session {
-            id: SessionId::new(),
-            organization_id: organization.id,
-            waha: WahaAddress {
-                server,
-                name: WahaName::generate(),
-            },
-            origin: SessionOrigin::Created,
-            name: SessionName::parse(SESSION).unwrap(),
-            display_name: None,
-            phone_number: None,
-            configuration: SessionConfiguration::default(),
-            status: SessionStatus::Working,
-            waha_status: Some("WORKING".to_owned()),
-            desired_status: DesiredStatus::Running,
-            observed_at: None,
-            error_count: 0,
-            last_error: None,
-            business: BusinessProfile::default(),
-            counters: SessionCounters::default(),
-            last_message_at: None,
-            created_at: now,
-            updated_at: now,
-        };
-        let tx = store.write(tenant).await.unwrap();
-        sessions::insert(&tx, &session).await.unwrap();
-        tx.commit().await.unwrap();
+        let (server, user, tenant) = insert_rows(&store, &sim, setup.country).await;
+        let session = new_session(&store, tenant, server).await;
         let seed = SessionSeed::new(session.waha.name.as_str());
         sim.add_session(if setup.without_store {
             seed.config(Value::Null)
@@ -337,4 +269,83 @@ impl Wahana {
         });
         words.collect()
     }
+}
+
+/// A WAHA server, an organization and its owner.
+async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> (ServerId, UserId, Tenant) {
+    let server = ServerId::new();
+    let user = UserId::new();
+    let tx = store.platform_write().await.unwrap();
+    let now = tx.now();
+    tx.insert_server(&NewServer {
+        id: server,
+        name: "WAHA".to_owned(),
+        base_url: sim.base_url(),
+        api_key: WAHA_KEY.to_owned().into(),
+        capacity: None,
+    })
+    .await
+    .unwrap();
+    let organization = Organization {
+        id: OrganizationId::new(),
+        name: "A".to_owned(),
+        state: OrganizationState::Active,
+        country,
+        time_zone: "UTC".parse().unwrap(),
+        language: Language::English,
+        limits: OrganizationLimits::default(),
+        retention: Retention::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    tx.insert_organization(&organization).await.unwrap();
+    let new_user = NewUser {
+        id: user,
+        email: EmailAddress::parse("owner@wahana.test").unwrap(),
+        display_name: "Owner".to_owned(),
+        is_platform_administrator: false,
+    };
+    tx.insert_user(&new_user).await.unwrap();
+    let membership = Membership {
+        organization_id: organization.id,
+        user_id: user,
+        role: Role::Owner,
+        created_at: now,
+    };
+    tx.insert_membership(&membership).await.unwrap();
+    let tenant = tx.tenant(organization.id).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    (server, user, tenant)
+}
+
+async fn new_session(store: &Store, tenant: Tenant, server: ServerId) -> Session {
+    let tx = store.write(tenant).await.unwrap();
+    let now = tx.now();
+    let session = Session {
+        id: SessionId::new(),
+        organization_id: tenant.organization_id(),
+        waha: WahaAddress {
+            server,
+            name: WahaName::generate(),
+        },
+        origin: SessionOrigin::Created,
+        name: SessionName::parse(SESSION).unwrap(),
+        display_name: None,
+        phone_number: None,
+        configuration: SessionConfiguration::default(),
+        status: SessionStatus::Working,
+        waha_status: Some("WORKING".to_owned()),
+        desired_status: DesiredStatus::Running,
+        observed_at: None,
+        error_count: 0,
+        last_error: None,
+        business: BusinessProfile::default(),
+        counters: SessionCounters::default(),
+        last_message_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    sessions::insert(&tx, &session).await.unwrap();
+    tx.commit().await.unwrap();
+    session
 }

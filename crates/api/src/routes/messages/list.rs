@@ -91,13 +91,11 @@ impl ListMessages {
             .filtered(self.direction.as_deref())
             .filtered(self.since.as_deref())
             .filtered(self.until.as_deref());
-        let chat_id = match &self.chat_id {
-            Some(text) => errors.take("chat_id", ChatId::parse_recipient(text, country)),
-            None => {
-                errors.add("chat_id", "is required: messages are listed chat by chat");
-                None
-            }
-        };
+        let chat_id = self.chat_id.as_deref().map_or_else(
+            || Err("is required: messages are listed chat by chat".to_owned()),
+            |text| ChatId::parse_recipient(text, country).map_err(|fault| fault.to_string()),
+        );
+        let chat_id = errors.take("chat_id", chat_id);
         let direction = self.direction.and_then(|word| {
             let direction = Direction::from_word(&word).ok_or("must be incoming or outgoing");
             errors.take("direction", direction)
