@@ -219,6 +219,7 @@ impl From<ServiceError> for ApiError {
             | ServiceError::NotFound(_)
             | ServiceError::LinkInvalid
             | ServiceError::Forbidden(_)
+            | ServiceError::MediaTooLarge { .. }
             | ServiceError::Conflict { .. }
             | ServiceError::SessionNotReady { .. }
             | ServiceError::QuotaExceeded(_)

@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod metrics;
 mod origin;
+mod part;
 mod qr_image;
 mod request;
 mod routes;

@@ -60,6 +60,12 @@ impl ChatId {
         Self(format!("{}@c.us", number.digits()))
     }
 
+    /// Whether it is one person's, and not a group's or a channel's.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.0.ends_with("@c.us") || self.0.ends_with("@lid")
+    }
+
     /// The id as it is written and stored.
     #[must_use]
     pub fn as_str(&self) -> &str {

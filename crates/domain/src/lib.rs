@@ -10,6 +10,7 @@ mod email;
 mod error_code;
 mod id;
 mod locale;
+mod media;
 mod message;
 mod organization;
 mod password;
@@ -36,7 +37,8 @@ pub use id::{
     UserId,
 };
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
-pub use message::{DeliveryStatus, Direction, MessageKind, OutgoingMessage};
+pub use media::{FileName, InvalidMediaType, MediaType};
+pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
 pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};

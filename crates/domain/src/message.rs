@@ -1,5 +1,7 @@
 //! Messages that are handed to wahana.
 
+use std::fmt;
+
 use crate::{ChatId, MessageId, SessionId, Timestamp};
 
 /// Whether a message was sent or received.
@@ -60,6 +62,47 @@ pub struct OutgoingMessage {
     pub updated_at: Timestamp,
 }
 
+/// What a message says, of at most `MAX` characters. It is for WhatsApp alone, so it does not print
+/// itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageText<const MAX: usize>(String);
+
+/// The text cannot be sent.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMessageText {
+    /// There is nothing to be seen in it.
+    #[error("must not be empty")]
+    Empty,
+    /// More characters than allowed.
+    #[error("must be at most {0} characters long")]
+    TooLong(usize),
+}
+
+impl<const MAX: usize> MessageText<MAX> {
+    /// Checks a text; it is sent as it is, with the spaces around it.
+    pub fn parse(text: String) -> Result<Self, InvalidMessageText> {
+        if text.trim().is_empty() {
+            return Err(InvalidMessageText::Empty);
+        }
+        if text.chars().count() > MAX {
+            return Err(InvalidMessageText::TooLong(MAX));
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for MessageText<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageText({} bytes)", self.0.len())
+    }
+}
+
 macro_rules! words {
     ($name:ident { $($variant:ident => $word:literal,)+ }) => {
         impl $name {
@@ -80,3 +123,19 @@ macro_rules! words {
 words!(Direction { Outgoing => "outgoing", Incoming => "incoming", });
 words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", });
 words!(DeliveryStatus { Sending => "sending", Accepted => "accepted", Failed => "failed", Unknown => "unknown", });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_counted_in_characters_and_kept_as_they_are() {
+        let text = |text: &str| MessageText::<4>::parse(text.to_owned());
+        assert_eq!(text(" ü\n€").unwrap().as_str(), " ü\n€");
+        assert_eq!(text("abcde"), Err(InvalidMessageText::TooLong(4)));
+        for empty in ["", " \n\t"] {
+            assert_eq!(text(empty), Err(InvalidMessageText::Empty), "{empty:?}");
+        }
+        assert_eq!(format!("{:?}", text("abc").unwrap()), "MessageText(3 bytes)");
+    }
+}

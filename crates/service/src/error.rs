@@ -23,6 +23,12 @@ pub enum ServiceError {
     /// Some fields are wrong.
     #[error("The given data was invalid.")]
     Invalid(FieldErrors),
+    /// A medium is larger than allowed.
+    #[error("The medium is larger than the {limit} bytes allowed here.")]
+    MediaTooLarge {
+        /// The largest that is allowed, in bytes.
+        limit: usize,
+    },
     /// Something in the organization stands in the way.
     #[error("{message}")]
     Conflict {
@@ -99,6 +105,7 @@ impl ServiceError {
             Self::NotFound(_) | Self::LinkInvalid => ErrorCode::NotFound,
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::Invalid(_) => ErrorCode::ValidationError,
+            Self::MediaTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::Conflict {
                 kind: Conflict::SessionAlreadyExists,
                 ..

@@ -16,7 +16,12 @@ use wahana_store::{
 };
 
 use crate::{
-    ServiceError, attempts::Attempts, passwords::Passwords, sync::Synchronizer, upstream::Upstreams,
+    AllowedNetwork, ServiceError,
+    attempts::Attempts,
+    outgoing::{Fetcher, TenantPolicy},
+    passwords::Passwords,
+    sync::Synchronizer,
+    upstream::Upstreams,
 };
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
@@ -36,6 +41,9 @@ pub struct ServiceSettings {
     pub sync_wait: Duration,
     /// How long calls to WAHA may take.
     pub waha_timeouts: Timeouts,
+    /// The places besides the public ones from which media that organizations name may be fetched.
+    /// None by default.
+    pub media_allow: Vec<AllowedNetwork>,
 }
 
 impl ServiceSettings {
@@ -47,6 +55,7 @@ impl ServiceSettings {
             sync_max_age: Duration::from_secs(5),
             sync_wait: Duration::from_secs(2),
             waha_timeouts: Timeouts::default(),
+            media_allow: Vec::new(),
         }
     }
 }
@@ -61,6 +70,7 @@ pub struct Services {
     pub(crate) attempts: Arc<Attempts>,
     pub(crate) upstreams: Upstreams,
     pub(crate) sync: Synchronizer,
+    pub(crate) media: Fetcher,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
@@ -75,6 +85,7 @@ impl Services {
         let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts);
         Self {
             sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
+            media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
             settings,
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),

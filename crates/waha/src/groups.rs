@@ -92,12 +92,17 @@ fn metadata<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Box<WireGroup>>
 
 impl WireGroup {
     fn into_group(self) -> Option<Group> {
-        let inner = self.metadata.and_then(|metadata| metadata.into_group());
+        let own_id = self.id.or(self.go_id);
+        let inner = self.metadata.and_then(|mut metadata| {
+            // What it says counts also when it does not repeat the id.
+            metadata.id = metadata.id.or_else(|| own_id.clone());
+            metadata.into_group()
+        });
         let (inner_id, inner) = match inner {
             Some(group) => (Some(group.id.clone()), Some(group)),
             None => (None, None),
         };
-        let id = self.id.or(self.go_id).or(inner_id)?;
+        let id = own_id.or(inner_id)?;
         let said = self
             .size
             .or(self.go_size)

@@ -94,7 +94,8 @@ impl Page {
     }
 }
 
-fn within(given: Option<i64>, default: u64, max: u64) -> Result<u64, String> {
+/// A number within bounds, or the default.
+pub(crate) fn within(given: Option<i64>, default: u64, max: u64) -> Result<u64, String> {
     let Some(given) = given else { return Ok(default) };
     let in_bounds = u64::try_from(given)
         .ok()

@@ -6,6 +6,7 @@ mod body;
 mod cursor;
 mod identity;
 mod input;
+mod media;
 mod operated;
 mod patch;
 
@@ -13,6 +14,7 @@ pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSess
 pub(crate) use body::{Json, OptionalJson};
 pub(crate) use cursor::{Cursor, NextCursor};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
-pub(crate) use input::{Page, Paging, Query, limit};
+pub(crate) use input::{Page, Paging, Query, limit, within};
+pub(crate) use media::{MediaBody, MediaForm};
 pub(crate) use operated::{OfAnyOrganization, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;

@@ -3,9 +3,13 @@
 mod access_tokens;
 mod audit;
 mod auth;
+mod chats;
+mod contacts;
 mod docs;
+mod groups;
 mod invitations;
 mod members;
+mod messages;
 mod operations;
 mod organizations;
 mod password_resets;
@@ -78,6 +82,12 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::sync))
         .routes(routes!(sessions::qr))
         .routes(routes!(sessions::pairing_code))
+        .routes(routes!(messages::send_text))
+        .routes(routes!(messages::send_media))
+        .routes(routes!(messages::list))
+        .routes(routes!(chats::list))
+        .routes(routes!(contacts::list))
+        .routes(routes!(groups::list))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::get, access_tokens::revoke))
         .routes(routes!(audit::list))

@@ -13,6 +13,7 @@ pub use wahana_store::sessions::{SessionQuery, SessionSort};
 
 pub use actions::{delete, logout, restart, start, stop};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
+pub(crate) use pairing::fresh;
 pub use pairing::{PairingCode, QrCode, QrState, pairing_code, qr};
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
 

@@ -150,7 +150,7 @@ pub async fn pairing_code(
 
 /// The session as WAHA has it now, if WAHA can say. It is asked first, because WAHA itself answers for
 /// a session in the wrong state only after ten seconds.
-async fn fresh(
+pub(crate) async fn fresh(
     services: &Services,
     caller: &Caller,
     session: &Session,

@@ -1,0 +1,13 @@
+//! Sending and reading through a (simulated) WAHA, over wahana's real routes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test whose surroundings are missing has failed"
+)]
+
+mod media;
+mod privacy;
+mod reading;
+mod sending;
+mod wahana;

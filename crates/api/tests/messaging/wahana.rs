@@ -1,0 +1,351 @@
+//! wahana over SQLite and a simulated WAHA, with one organization and one session.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use url::Url;
+use waha_client::{HttpClient, HttpOptions, TimeLimit};
+use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
+use wahana_api::{ApiSettings, ApiState};
+use wahana_domain::{
+    Abilities, AccessToken, AuditEntry, AuditOutcome, BusinessProfile, Country, DesiredStatus, EmailAddress,
+    Language, Membership, MessageId, Organization, OrganizationId, OrganizationLimits, OrganizationState,
+    OutgoingMessage, Retention, Role, Secret, ServerId, Session, SessionConfiguration, SessionCounters,
+    SessionId, SessionName, SessionOrigin, SessionStatus, SystemClock, TokenId, UserId, WahaAddress,
+    WahaName,
+};
+use wahana_service::{AllowedNetwork, ServiceSettings, Services};
+use wahana_store::{
+    DatabaseSettings, KeyRing, NewServer, NewUser, Store, Tenant, access_tokens,
+    audit::{self, AuditQuery},
+    messages, sessions,
+};
+
+const SESSION: &str = "reception";
+pub(crate) const WAHA_KEY: &str = "the key of the WAHA server of the tests";
+
+/// How wahana is set up.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) country: Option<Country>,
+    pub(crate) media_limit: Option<usize>,
+    pub(crate) media_allow: Vec<AllowedNetwork>,
+    /// NOWEB's store is off.
+    pub(crate) without_store: bool,
+}
+
+pub(crate) struct Wahana {
+    pub(crate) sim: WahaSim,
+    pub(crate) services: Services,
+    pub(crate) session: Session,
+    pub(crate) folder: TempDir,
+    router: Router,
+    store: Store,
+    tenant: Tenant,
+    bearer: String,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text))
+    }
+
+    pub(crate) fn data(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text);
+        self.json()["data"].take()
+    }
+
+    /// Status and error code.
+    pub(crate) fn refusal(&self) -> (u16, String) {
+        let code = self.json()["error_code"].as_str().unwrap_or_default().to_owned();
+        (self.status.as_u16(), code)
+    }
+
+    /// The names of the faulty fields.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        assert_eq!(
+            self.refusal(),
+            (422, "VALIDATION_ERROR".to_owned()),
+            "{}",
+            self.text
+        );
+        let errors = self.json()["errors"].take();
+        errors.as_object().unwrap().keys().cloned().collect()
+    }
+}
+
+impl Wahana {
+    pub(crate) async fn start() -> Self {
+        Self::with(WahaSim::builder(), Setup::default()).await
+    }
+
+    pub(crate) async fn with(sim: WahaSimBuilder, setup: Setup) -> Self {
+        // Every test may be the first of its process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sim = sim.api_key(WAHA_KEY).time_scale(0.02).start().await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let database =
+            DatabaseSettings::new(format!("sqlite://{}", folder.path().join("wahana.db").display()));
+        wahana_store::migrate(&database).await.unwrap();
+        let store = Store::open(&database, KeyRing::generate(), Arc::new(SystemClock))
+            .await
+            .unwrap();
+
+        let (server, user, tenant) = insert_rows(&store, &sim, setup.country).await;
+        let session = new_session(&store, tenant, server).await;
+        let seed = SessionSeed::new(session.waha.name.as_str());
+        sim.add_session(if setup.without_store {
+            seed.config(Value::Null)
+        } else {
+            seed
+        });
+
+        let mut service_settings = ServiceSettings {
+            media_allow: setup.media_allow,
+            ..ServiceSettings::default()
+        };
+        service_settings.waha_timeouts.send = TimeLimit {
+            idle: Duration::from_secs(1),
+            total: Some(Duration::from_secs(1)),
+        };
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let services = Services::new(store.clone(), http, service_settings);
+        let mut settings = ApiSettings::at(Url::parse("http://wahana.test/").unwrap());
+        if let Some(limit) = setup.media_limit {
+            settings.media_limit = limit;
+        }
+        let router = wahana_api::router(ApiState::new(services.clone(), settings));
+        let mut wahana = Self {
+            sim,
+            services,
+            session,
+            folder,
+            router,
+            store,
+            tenant,
+            bearer: String::new(),
+        };
+        wahana.bearer = wahana.token(user, Abilities::All).await;
+        wahana
+    }
+
+    async fn token(&self, user: UserId, abilities: Abilities) -> String {
+        let tx = self.store.write(self.tenant).await.unwrap();
+        let secret = Secret::generate();
+        let token = AccessToken {
+            id: TokenId::generate(),
+            organization_id: self.tenant.organization_id(),
+            user_id: user,
+            name: "test".to_owned(),
+            abilities,
+            sessions: None,
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+            created_at: tx.now(),
+        };
+        access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
+        tx.commit().await.unwrap();
+        format!("Bearer {}|{}", token.id, secret.expose())
+    }
+
+    /// A viewer's token.
+    pub(crate) async fn viewer(&self) -> String {
+        let user = UserId::new();
+        let tx = self.store.platform_write().await.unwrap();
+        let new_user = NewUser {
+            id: user,
+            email: EmailAddress::parse("viewer@wahana.test").unwrap(),
+            display_name: "Viewer".to_owned(),
+            is_platform_administrator: false,
+        };
+        tx.insert_user(&new_user).await.unwrap();
+        let membership = Membership {
+            organization_id: self.tenant.organization_id(),
+            user_id: user,
+            role: Role::Viewer,
+            created_at: tx.now(),
+        };
+        tx.insert_membership(&membership).await.unwrap();
+        tx.commit().await.unwrap();
+        self.token(user, Abilities::All).await
+    }
+
+    /// What a request is answered. It is made apart, so that a test may hang up.
+    pub(crate) fn request(&self, request: Request<Body>) -> impl Future<Output = Answer> + Send + 'static {
+        let router = self.router.clone();
+        async move {
+            let response = router.oneshot(request).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            Answer {
+                status: parts.status,
+                headers: parts.headers,
+                text: String::from_utf8(bytes.to_vec()).unwrap(),
+            }
+        }
+    }
+
+    /// A request that posts to the session.
+    pub(crate) fn posting(&self, what: &str, content_type: &str, body: impl Into<Body>) -> Request<Body> {
+        Request::post(format!("/api/waha/sessions/{SESSION}/{what}"))
+            .header(header::AUTHORIZATION, &self.bearer)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap()
+    }
+
+    pub(crate) async fn post(&self, what: &str, body: &Value) -> Answer {
+        self.request(self.posting(what, "application/json", body.to_string()))
+            .await
+    }
+
+    pub(crate) async fn get(&self, what: &str) -> Answer {
+        let request = Request::get(format!("/api/waha/sessions/{SESSION}/{what}"))
+            .header(header::AUTHORIZATION, &self.bearer)
+            .body(Body::empty())
+            .unwrap();
+        self.request(request).await
+    }
+
+    /// How often WAHA was asked to send.
+    pub(crate) fn sends(&self) -> u64 {
+        let counts = self.sim.counts();
+        let sends = counts
+            .by_route
+            .iter()
+            .filter(|(route, _)| route.contains("/api/send"));
+        sends.map(|(_, count)| count).sum()
+    }
+
+    /// The session's counters of messages and media sent.
+    pub(crate) async fn counted(&self) -> (i64, i64) {
+        let tx = self.store.read(self.tenant).await.unwrap();
+        let session = sessions::with_ids(&tx, &[self.session.id])
+            .await
+            .unwrap()
+            .remove(0);
+        (session.counters.messages_sent, session.counters.media_sent)
+    }
+
+    pub(crate) async fn message(&self, id: &Value) -> OutgoingMessage {
+        let id: MessageId = id.as_str().unwrap().parse().unwrap();
+        let tx = self.store.read(self.tenant).await.unwrap();
+        messages::get(&tx, id).await.unwrap().unwrap()
+    }
+
+    /// The audit log, oldest first.
+    pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
+        let tx = self.store.read(self.tenant).await.unwrap();
+        let mut entries = audit::page(&tx, &AuditQuery::default(), 100).await.unwrap();
+        entries.reverse();
+        entries
+    }
+
+    /// The outcomes in the audit log, oldest first.
+    pub(crate) async fn outcomes(&self) -> Vec<String> {
+        let entries = self.audit().await;
+        let words = entries.into_iter().map(|entry| {
+            let outcome = match entry.outcome {
+                AuditOutcome::Intent => "intent".to_owned(),
+                AuditOutcome::Success => "success".to_owned(),
+                AuditOutcome::Failure { error_code } => error_code,
+            };
+            format!("{} {outcome}", entry.operation)
+        });
+        words.collect()
+    }
+}
+
+/// A WAHA server, an organization and its owner.
+async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> (ServerId, UserId, Tenant) {
+    let server = ServerId::new();
+    let user = UserId::new();
+    let tx = store.platform_write().await.unwrap();
+    let now = tx.now();
+    tx.insert_server(&NewServer {
+        id: server,
+        name: "WAHA".to_owned(),
+        base_url: sim.base_url(),
+        api_key: WAHA_KEY.to_owned().into(),
+        capacity: None,
+    })
+    .await
+    .unwrap();
+    let organization = Organization {
+        id: OrganizationId::new(),
+        name: "A".to_owned(),
+        state: OrganizationState::Active,
+        country,
+        time_zone: "UTC".parse().unwrap(),
+        language: Language::English,
+        limits: OrganizationLimits::default(),
+        retention: Retention::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    tx.insert_organization(&organization).await.unwrap();
+    let new_user = NewUser {
+        id: user,
+        email: EmailAddress::parse("owner@wahana.test").unwrap(),
+        display_name: "Owner".to_owned(),
+        is_platform_administrator: false,
+    };
+    tx.insert_user(&new_user).await.unwrap();
+    let membership = Membership {
+        organization_id: organization.id,
+        user_id: user,
+        role: Role::Owner,
+        created_at: now,
+    };
+    tx.insert_membership(&membership).await.unwrap();
+    let tenant = tx.tenant(organization.id).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    (server, user, tenant)
+}
+
+async fn new_session(store: &Store, tenant: Tenant, server: ServerId) -> Session {
+    let tx = store.write(tenant).await.unwrap();
+    let now = tx.now();
+    let session = Session {
+        id: SessionId::new(),
+        organization_id: tenant.organization_id(),
+        waha: WahaAddress {
+            server,
+            name: WahaName::generate(),
+        },
+        origin: SessionOrigin::Created,
+        name: SessionName::parse(SESSION).unwrap(),
+        display_name: None,
+        phone_number: None,
+        configuration: SessionConfiguration::default(),
+        status: SessionStatus::Working,
+        waha_status: Some("WORKING".to_owned()),
+        desired_status: DesiredStatus::Running,
+        observed_at: None,
+        error_count: 0,
+        last_error: None,
+        business: BusinessProfile::default(),
+        counters: SessionCounters::default(),
+        last_message_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    sessions::insert(&tx, &session).await.unwrap();
+    tx.commit().await.unwrap();
+    session
+}

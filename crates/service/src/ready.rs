@@ -1,0 +1,97 @@
+//! Sessions that work, so that WAHA can be asked to do something with them.
+
+use std::sync::Arc;
+
+use waha_client::{WahaClient, WahaError};
+use wahana_domain::Session;
+use wahana_store::Caller;
+
+use crate::{
+    Context, ServiceError, Services,
+    access::Owned,
+    sessions,
+    upstream::{Upstream, not_ready, refused_by_waha},
+};
+
+/// A session that works, as far as is known, and the server that it is on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    pub(crate) session: Arc<Session>,
+    upstream: Arc<Upstream>,
+}
+
+impl Ready {
+    /// Looks whether the session works, before WAHA is asked for anything: for one that does not, WAHA
+    /// itself answers only after five to ten seconds.
+    pub(crate) async fn find(
+        services: &Services,
+        caller: &Caller,
+        session: &Owned<Session>,
+    ) -> Result<Self, ServiceError> {
+        let session = sessions::fresh(services, caller, session).await?;
+        if !session.status.is_working() {
+            return Err(not_ready(session.status));
+        }
+        let upstream = services.upstreams.get(session.waha.server).await?;
+        Ok(Self { session, upstream })
+    }
+
+    pub(crate) fn waha(&self) -> &WahaClient {
+        self.upstream.waha()
+    }
+
+    /// The session's name on its server.
+    pub(crate) fn waha_name(&self) -> &str {
+        self.session.waha.name.as_str()
+    }
+
+    /// The address of the session's server.
+    pub(crate) fn server_address(&self) -> &str {
+        &self.upstream.server.base_url
+    }
+
+    /// Logs that WAHA did not do what it was asked, and says what that means for the caller.
+    pub(crate) fn failed(
+        &self,
+        services: &Services,
+        context: &Context,
+        operation: &'static str,
+        error: &WahaError,
+    ) -> ServiceError {
+        tracing::warn!(
+            request.id = context.origin.request_id,
+            organization.id = %self.session.organization_id,
+            session.id = %self.session.id,
+            operation,
+            error.kind = error.kind(),
+            error = %error,
+            "WAHA did not do what it was asked for a session"
+        );
+        if matches!(
+            error,
+            WahaError::WrongState { .. } | WahaError::UnknownSession | WahaError::NotRunning
+        ) {
+            // It is not what it was thought to be.
+            services.sync.outdate(self.session.waha.server);
+        }
+        refused_by_waha(error)
+    }
+
+    /// The same for a read of what an engine keeps.
+    pub(crate) fn failed_to_read(
+        &self,
+        services: &Services,
+        context: &Context,
+        operation: &'static str,
+        error: &WahaError,
+    ) -> ServiceError {
+        let failure = self.failed(services, context, operation, error);
+        match error {
+            WahaError::Unsupported { .. } => ServiceError::WahaFaulty(
+                "The WAHA server of this session cannot list this. With the engine NOWEB, chats, messages and contacts are kept only if the session's configuration says noweb.store.enabled."
+                    .to_owned(),
+            ),
+            _ => failure,
+        }
+    }
+}
