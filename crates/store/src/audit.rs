@@ -1,14 +1,17 @@
 //! The audit log: rows are added and read, and nothing here can change one.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, Order, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
 };
 use wahana_domain::{
     ActorKind, AuditEntry, AuditEntryId, AuditOutcome, OrganizationId, SessionId, Timestamp, TokenId, UserId,
 };
 
-use crate::{StoreError, TenantTx, entity::audit_entry};
+use crate::{
+    StoreError, TenantTx,
+    entity::audit_entry,
+    transaction::{Transaction, within_database},
+};
 
 /// Which entries a reader of the log wants.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +76,7 @@ pub async fn page(tx: &TenantTx, query: &AuditQuery, limit: u64) -> Result<Vec<A
 
 /// A page of what belongs to no organization, and of what operators did to organizations.
 pub(crate) async fn platform_page(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     before: Option<&Position>,
     limit: u64,
 ) -> Result<Vec<AuditEntry>, StoreError> {
@@ -86,7 +89,7 @@ pub(crate) async fn platform_page(
         )
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
-        .limit(limit)
+        .limit(within_database(limit))
         .all(transaction)
         .await?;
     rows.into_iter().map(from_row).collect()

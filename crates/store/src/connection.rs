@@ -8,12 +8,19 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{error::StoreError, settings::DatabaseSettings};
+use crate::{
+    error::StoreError,
+    migration::privileges::{PLATFORM_ROLE, TENANT_ROLE},
+    settings::DatabaseSettings,
+};
 
 /// How long a statement waits for a connection, or for SQLite's only writer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that nobody used for so long are closed: they hold memory here and on the server.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// PostgreSQL's code for a role that a connection wants to put on and that does not exist.
+const INVALID_PARAMETER_VALUE: &str = "22023";
 
 /// The pools, by what their transactions may see and whether they write.
 #[derive(Clone, Debug)]
@@ -38,10 +45,11 @@ impl Connections {
                 platform_write: write,
             });
         }
-        let tenant = postgres(settings.postgres_tenant()?, settings.max_connections).await?;
-        let platform = postgres(settings.postgres_platform()?, settings.max_connections).await?;
-        refuse_strong_role(&tenant, "database.tenant_url").await?;
-        refuse_strong_role(&platform, "database.platform_url").await?;
+        let max_connections = settings.max_connections;
+        let tenant = runtime(settings.postgres_tenant()?, max_connections, TENANT_ROLE).await?;
+        let platform = runtime(settings.postgres_platform()?, max_connections, PLATFORM_ROLE).await?;
+        refuse_strong_role(&tenant, "database.tenant_url", TENANT_ROLE).await?;
+        refuse_strong_role(&platform, "database.platform_url", PLATFORM_ROLE).await?;
         Ok(Self {
             tenant_read: tenant.clone(),
             tenant_write: tenant,
@@ -58,7 +66,7 @@ pub(crate) async fn open_for_migration(
     if settings.is_sqlite()? {
         return sqlite(settings, 1, false).await;
     }
-    postgres(settings.postgres_owner()?, 1).await
+    Ok(postgres(settings.postgres_owner()?, 1).await?)
 }
 
 async fn sqlite(
@@ -89,7 +97,25 @@ async fn sqlite(
     Ok(pool.into())
 }
 
-async fn postgres(options: PgConnectOptions, max_connections: u32) -> Result<DatabaseConnection, StoreError> {
+/// A pool that has this role.
+async fn runtime(
+    options: PgConnectOptions,
+    max_connections: u32,
+    role: &str,
+) -> Result<DatabaseConnection, StoreError> {
+    match postgres(options, max_connections).await {
+        // Migrations make the role; until then nobody can put it on.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_PARAMETER_VALUE) => {
+            Err(StoreError::PendingMigrations(vec![format!("role {role}")]))
+        }
+        other => Ok(other?),
+    }
+}
+
+async fn postgres(
+    options: PgConnectOptions,
+    max_connections: u32,
+) -> Result<DatabaseConnection, sqlx::Error> {
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -99,14 +125,25 @@ async fn postgres(options: PgConnectOptions, max_connections: u32) -> Result<Dat
     Ok(pool.into())
 }
 
-/// Row security does not hold for superusers and those who may bypass it.
+/// Row security does not hold for superusers and those who may bypass it, an owner could switch it off,
+/// and the platform's policy shows every row; so the user may be none of these, and none it can become.
 async fn refuse_strong_role(
     connection: &DatabaseConnection,
     setting: &'static str,
+    role: &str,
 ) -> Result<(), StoreError> {
-    let strong = Statement::from_string(
+    let strong = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT current_user::text AS role FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)",
+        "SELECT current_user::text AS role WHERE EXISTS (
+            SELECT 1 FROM pg_roles r
+            WHERE (r.rolsuper OR r.rolbypassrls OR (r.rolname = $1 AND $1 <> $2))
+                AND pg_has_role(current_user, r.oid, 'MEMBER')
+        ) OR EXISTS (
+            SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = current_schema() AND c.relkind = 'r'
+                AND pg_has_role(current_user, c.relowner, 'MEMBER')
+        )",
+        [PLATFORM_ROLE.into(), role.into()],
     );
     match connection.query_one_raw(strong).await? {
         Some(row) => Err(StoreError::RoleTooStrong {
@@ -132,4 +169,31 @@ pub(crate) async fn size(connection: &DatabaseConnection) -> Result<u64, StoreEr
     };
     let bytes: i64 = row.try_get("", "bytes")?;
     Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use wahana_testkit::database::{TestDatabase, run};
+
+    use super::*;
+
+    #[test]
+    fn a_role_that_migrations_would_make_is_asked_for_by_their_command_on_postgres() {
+        run(async {
+            let db = TestDatabase::postgres().await;
+            let settings = DatabaseSettings::new(db.settings().url.expose_secret().to_owned());
+            let options = settings
+                .postgres_owner()
+                .unwrap()
+                .options([("role", "wahana_absent")]);
+            let error = runtime(options, 1, "wahana_absent").await.unwrap_err();
+            assert!(matches!(error, StoreError::PendingMigrations(_)), "{error:?}");
+            let words = error.to_string();
+            assert!(
+                words.contains("role wahana_absent") && words.contains("`wahana migrate`"),
+                "{words}"
+            );
+        });
+    }
 }

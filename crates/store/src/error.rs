@@ -5,12 +5,15 @@ use sea_orm::{DbErr, RuntimeErr};
 /// A failure of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached; nothing was done.
+    /// The database cannot be reached. Nothing was done; only when a commit ends so, nobody knows.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
     /// A rule of uniqueness stands in the way.
     #[error("{0} exists already")]
     Conflict(Uniqueness),
+    /// A statement failed and the transaction was to be committed all the same. Nothing of it was kept.
+    #[error("a statement of this transaction failed, so nothing of it was kept")]
+    TransactionFailed,
     /// A row holds what this release cannot read.
     #[error("row {row} of {table} has a {column} that cannot be read")]
     Inconsistent {
@@ -43,7 +46,7 @@ pub enum StoreError {
     RolesMissing,
     /// A runtime connection could see more than its role should.
     #[error(
-        "the database user {user} of {setting} is a superuser or may bypass row security; use one that may not"
+        "the database user {user} of {setting} could look past row security: it is a superuser, may bypass row security, owns the tables or has another role of wahana's; use a user of its own"
     )]
     RoleTooStrong {
         /// The setting.
@@ -107,7 +110,7 @@ impl std::fmt::Display for Uniqueness {
 }
 
 /// How the two databases name the broken rule: PostgreSQL by its constraint, SQLite by its columns.
-const UNIQUENESS: [(Uniqueness, &str, &str); 8] = [
+const UNIQUENESS: [(Uniqueness, &str, &str); 10] = [
     (
         Uniqueness::SessionName,
         "sessions_name",
@@ -140,6 +143,12 @@ const UNIQUENESS: [(Uniqueness, &str, &str); 8] = [
         "waha_servers.base_url",
     ),
     (Uniqueness::TokenId, "access_tokens_pkey", "access_tokens.id"),
+    (
+        Uniqueness::TokenId,
+        "access_tokens_id_organization_id_key",
+        "access_tokens.id, access_tokens.organization_id",
+    ),
+    (Uniqueness::TokenId, "platform_tokens_pkey", "platform_tokens.id"),
 ];
 
 /// PostgreSQL's code for a missing privilege; a row that a policy refuses has it too.
@@ -183,9 +192,7 @@ fn from_sqlx(error: &sqlx::Error) -> StoreError {
             if database.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
                 return StoreError::PermissionDenied;
             }
-            // Class 08 is a lost connection, 57P is a server that goes down or comes up, 53 has no room.
-            let code = database.code().unwrap_or_default();
-            if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") {
+            if is_away(&database.code().unwrap_or_default()) {
                 return StoreError::Unavailable(database.message().to_owned());
             }
             StoreError::Database(database.message().to_owned())
@@ -197,5 +204,38 @@ fn from_sqlx(error: &sqlx::Error) -> StoreError {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => StoreError::Unavailable(error.to_string()),
         other => StoreError::Database(other.to_string()),
+    }
+}
+
+/// Whether this code says that the database cannot work now, whatever it was asked.
+fn is_away(code: &str) -> bool {
+    // PostgreSQL's have five characters: class 08 is a lost connection, 57P a server that goes down or
+    // comes up, 53 has no room.
+    let is_postgres = code.len() == 5;
+    let postgres = ["08", "57P", "53"].iter().any(|class| code.starts_with(class));
+    // SQLite's are numbers whose lowest byte says the kind: 5 another process writes for too long, 10 the
+    // disk fails, 13 it is full, 14 the file cannot be opened.
+    let sqlite = code
+        .parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xff, 5 | 10 | 13 | 14));
+    if is_postgres { postgres } else { sqlite }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_codes_of_a_database_that_cannot_work_now_are_taken_for_that() {
+        // PostgreSQL: a broken connection, a shutdown, too many connections; SQLite: busy, busy after a
+        // crash, a full disk, an unreadable file.
+        for code in ["08006", "57P01", "53300", "5", "261", "13", "14"] {
+            assert!(is_away(code), "{code}");
+        }
+        // PostgreSQL: a duplicate, a missing privilege, a cancelled statement, a numeric code; SQLite: an
+        // error in a statement, a duplicate, a write through a connection that reads.
+        for code in ["23505", "42501", "57014", "22005", "1", "2067", "8", ""] {
+            assert!(!is_away(code), "{code}");
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod sessions;
 mod settings;
 mod store;
 mod tenant;
+mod transaction;
 
 pub use cache::{CachedRead, TenantCache};
 pub use callers::{

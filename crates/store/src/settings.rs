@@ -17,7 +17,8 @@ pub struct DatabaseSettings {
     /// tables.
     pub url: SecretString,
     /// On PostgreSQL, the address of a user that has no more than the role `wahana_tenant`; without
-    /// it, `url` is used and each connection puts on that role.
+    /// it, `url` is used and each connection puts on that role. A role that was put on can be taken
+    /// off by whoever can run a statement of their choice; a user of its own cannot become another.
     pub tenant_url: Option<SecretString>,
     /// The same for the role `wahana_platform`.
     pub platform_url: Option<SecretString>,
@@ -62,7 +63,8 @@ impl DatabaseSettings {
             return Ok(None);
         }
         let url = self.url.expose_secret();
-        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let path = url.strip_prefix("sqlite:").unwrap_or_default();
+        let path = path.strip_prefix("//").unwrap_or(path);
         // A database in memory and a pool are several databases.
         if path.is_empty() || path.contains(":memory:") || path.contains('?') {
             return Err(StoreError::Settings(
@@ -99,4 +101,26 @@ fn postgres(setting: &str, url: &SecretString) -> Result<PgConnectOptions, Store
     let unreadable = |_| StoreError::Settings(format!("{setting} is not an address of PostgreSQL"));
     let options: PgConnectOptions = url.expose_secret().parse().map_err(unreadable)?;
     Ok(options.application_name("wahana"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_what_follows_the_scheme() {
+        for (url, path) in [
+            ("sqlite:///var/lib/wahana.db", "/var/lib/wahana.db"),
+            ("sqlite:/var/lib/wahana.db", "/var/lib/wahana.db"),
+            ("sqlite://wahana.db", "wahana.db"),
+            ("sqlite:wahana.db", "wahana.db"),
+            ("sqlite:////server/share/wahana.db", "//server/share/wahana.db"),
+            ("sqlite://sqlite:wahana.db", "sqlite:wahana.db"),
+        ] {
+            let found = DatabaseSettings::new(url).sqlite_path().unwrap();
+            assert_eq!(found, Some(PathBuf::from(path)), "{url}");
+        }
+        let postgres = DatabaseSettings::new("postgres://user@localhost/wahana");
+        assert_eq!(postgres.sqlite_path().unwrap(), None);
+    }
 }

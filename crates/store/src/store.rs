@@ -11,7 +11,8 @@ use crate::{
     migration::{self, SchemaState},
     platform::PlatformTx,
     settings::DatabaseSettings,
-    tenant::{Access, Tenant, TenantTx},
+    tenant::{Tenant, TenantTx},
+    transaction::Access,
 };
 
 /// The database. Clones share it.

@@ -6,15 +6,19 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection,
-    DatabaseTransaction, DbBackend, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, Value,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
+    Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, UpdateMany, Value,
     sea_query::{Expr, IntoCondition, NullOrdering, Query, SimpleExpr},
 };
 use uuid::Uuid;
 use wahana_domain::{Clock, OrganizationId, Timestamp};
 
-use crate::{cache::Generations, entity, error::StoreError, open_transactions::OpenTransaction};
+use crate::{
+    cache::Generations,
+    entity,
+    error::StoreError,
+    transaction::{Access, Transaction, within_database},
+};
 
 /// The right to open transactions of one organization. Given out by authentication, and by the few
 /// platform functions that find work for an organization; it cannot be made from an id.
@@ -35,45 +39,14 @@ impl Tenant {
     }
 }
 
-/// Whether a transaction writes. SQLite wants to know at its beginning: one that reads first and
-/// writes later fails with "database is locked" when another wrote in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
-/// Begins a transaction of the right kind for the database.
-pub(crate) async fn begin(
-    connection: &DatabaseConnection,
-    access: Access,
-) -> Result<DatabaseTransaction, StoreError> {
-    let sqlite_transaction_mode = Some(match access {
-        Access::Read => SqliteTransactionMode::Deferred,
-        Access::Write => SqliteTransactionMode::Immediate,
-    });
-    let options = match connection.get_database_backend() {
-        DbBackend::Sqlite => TransactionOptions {
-            sqlite_transaction_mode,
-            ..Default::default()
-        },
-        _ => TransactionOptions {
-            access_mode: (access == Access::Read).then_some(AccessMode::ReadOnly),
-            ..Default::default()
-        },
-    };
-    Ok(connection.begin_with_options(options).await?)
-}
-
 /// A transaction in which there is one organization. Dropped without [`commit`](Self::commit), it
 /// changes nothing.
 pub struct TenantTx {
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     organization: OrganizationId,
     access: Access,
     clock: Arc<dyn Clock>,
     generations: Generations,
-    _open: OpenTransaction,
 }
 
 impl TenantTx {
@@ -84,8 +57,7 @@ impl TenantTx {
         clock: Arc<dyn Clock>,
         generations: Generations,
     ) -> Result<Self, StoreError> {
-        let open = OpenTransaction::begin();
-        let transaction = begin(connection, access).await?;
+        let transaction = Transaction::begin(connection, access).await?;
         let organization = tenant.organization;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // Ends with the transaction, so that a pooled connection keeps nothing.
@@ -102,7 +74,6 @@ impl TenantTx {
             access,
             clock,
             generations,
-            _open: open,
         })
     }
 
@@ -119,6 +90,10 @@ impl TenantTx {
     }
 
     /// Makes the changes last, and tells the caches of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TransactionFailed`] if a statement failed, whatever became of its error.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await?;
         if self.access == Access::Write {
@@ -219,7 +194,7 @@ impl TenantVisible for entity::user::Entity {
 /// A query for rows of the organization.
 pub(crate) struct TenantSelect<'tx, E: EntityTrait> {
     select: Select<E>,
-    transaction: &'tx DatabaseTransaction,
+    transaction: &'tx Transaction,
 }
 
 impl<E> TenantSelect<'_, E>
@@ -239,12 +214,12 @@ where
     }
 
     pub(crate) fn limit(mut self, limit: u64) -> Self {
-        self.select = self.select.limit(limit);
+        self.select = self.select.limit(within_database(limit));
         self
     }
 
     pub(crate) fn offset(mut self, offset: u64) -> Self {
-        self.select = self.select.offset(offset);
+        self.select = self.select.offset(within_database(offset));
         self
     }
 
@@ -283,7 +258,7 @@ where
 /// A change of rows of the organization.
 pub(crate) struct TenantUpdate<'tx, E: EntityTrait> {
     update: UpdateMany<E>,
-    transaction: &'tx DatabaseTransaction,
+    transaction: &'tx Transaction,
 }
 
 impl<E: TenantOwned> TenantUpdate<'_, E> {
@@ -304,5 +279,52 @@ impl<E: TenantOwned> TenantUpdate<'_, E> {
     /// Runs it; says how many rows changed.
     pub(crate) async fn run(self) -> Result<u64, StoreError> {
         Ok(self.update.exec(self.transaction).await?.rows_affected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use wahana_domain::SystemClock;
+    use wahana_testkit::database::{TestDatabase, run};
+
+    use super::*;
+    use crate::{connection::Connections, settings::DatabaseSettings};
+
+    #[test]
+    fn a_pooled_connection_keeps_nothing_of_a_transaction_on_postgres() {
+        run(async {
+            let db = TestDatabase::postgres().await;
+            let mut settings = DatabaseSettings::new(db.settings().url.expose_secret().to_owned());
+            settings.max_connections = 1;
+            let connections = Connections::open(&settings).await.unwrap();
+            let tenant = Tenant::of(OrganizationId::new());
+            for end in ["commit", "drop"] {
+                let tx = TenantTx::begin(
+                    &connections.tenant_read,
+                    tenant,
+                    Access::Read,
+                    Arc::new(SystemClock),
+                    Generations::new(),
+                );
+                let tx = tx.await.unwrap();
+                let named = named_organization(&tx.transaction).await;
+                assert_eq!(named, tenant.organization.to_string());
+                if end == "commit" {
+                    tx.commit().await.unwrap();
+                } else {
+                    drop(tx);
+                }
+                assert_eq!(named_organization(&connections.tenant_read).await, "", "{end}");
+            }
+        });
+    }
+
+    async fn named_organization(connection: &impl ConnectionTrait) -> String {
+        let named = "SELECT coalesce(current_setting('app.organization_id', true), '') AS named";
+        let row = connection
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, named))
+            .await;
+        row.unwrap().unwrap().try_get("", "named").unwrap()
     }
 }

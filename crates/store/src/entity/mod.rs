@@ -20,3 +20,6 @@ pub(crate) mod sign_in;
 pub(crate) mod user;
 pub(crate) mod user_password;
 pub(crate) mod waha_server;
+
+#[cfg(test)]
+mod schema;

@@ -3,7 +3,7 @@
 use sea_orm_migration::{
     prelude::*,
     schema::{
-        big_integer, big_integer_null, binary, boolean, integer_null, string, string_null, text, text_null,
+        big_integer, big_integer_null, blob, boolean, integer_null, string, string_null, text, text_null,
         uuid, uuid_null,
     },
 };
@@ -13,8 +13,18 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    /// On SQLite too, where it is not the default: half a schema could not be migrated any further.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in tables() {
+        for mut table in tables() {
+            if let Some(TableRef::Table(name, _)) = table.get_table_name().cloned()
+                && REFERENCED_WITHIN_ORGANIZATION.contains(&name.1.inner().as_ref())
+            {
+                table.index(Index::create().unique().col("id").col("organization_id"));
+            }
             manager.create_table(table).await?;
         }
         for index in indexes() {
@@ -65,14 +75,21 @@ fn id(name: &'static str) -> ColumnDef {
     uuid(name).primary_key().take()
 }
 
+/// A reference to another table's `id`. Where both rows belong to an organization, it must be the same.
 fn references(table: &mut TableCreateStatement, column: &'static str, other: &'static str) {
-    let from = table.get_table_name().cloned();
     let mut key = ForeignKey::create();
-    if let Some(TableRef::Table(name, _)) = from {
-        key.from(name, column);
+    if let Some(TableRef::Table(name, _)) = table.get_table_name().cloned() {
+        key.from_tbl(name);
     }
-    table.foreign_key(key.to(other, "id"));
+    key.from_col(column).to(other, "id");
+    if REFERENCED_WITHIN_ORGANIZATION.contains(&other) {
+        key.from_col("organization_id").to_col("organization_id");
+    }
+    table.foreign_key(&mut key);
 }
+
+/// Tables whose rows are referred to by rows of the same organization only.
+const REFERENCED_WITHIN_ORGANIZATION: [&str; 2] = ["sessions", "access_tokens"];
 
 /// A table with references to others, each by its `id`.
 fn table_with(
@@ -152,7 +169,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 string("email"),
                 string("canonical_email"),
                 string("role"),
-                binary("secret_hash"),
+                blob("secret_hash"),
                 uuid_null("invited_by"),
                 big_integer("expires_at"),
                 big_integer_null("accepted_at"),
@@ -167,7 +184,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 id("id"),
                 string("name"),
                 string("base_url"),
-                binary("encrypted_api_key"),
+                blob("encrypted_api_key"),
                 integer_null("capacity"),
                 big_integer_null("last_snapshot_at"),
                 big_integer("created_at"),
@@ -217,7 +234,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 uuid("organization_id"),
                 uuid("user_id"),
                 string("name"),
-                binary("secret_hash"),
+                blob("secret_hash"),
                 text("abilities"),
                 boolean("is_limited_to_sessions"),
                 big_integer_null("expires_at"),
@@ -242,7 +259,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 string("id").primary_key().take(),
                 uuid("user_id"),
                 string("name"),
-                binary("secret_hash"),
+                blob("secret_hash"),
                 big_integer_null("expires_at"),
                 big_integer_null("last_used_at"),
                 big_integer_null("revoked_at"),
@@ -255,7 +272,7 @@ fn tables() -> Vec<TableCreateStatement> {
             [
                 id("id"),
                 uuid("user_id"),
-                binary("secret_hash"),
+                blob("secret_hash"),
                 big_integer("expires_at"),
                 big_integer_null("revoked_at"),
                 big_integer("created_at"),
@@ -267,7 +284,7 @@ fn tables() -> Vec<TableCreateStatement> {
             [
                 id("id"),
                 uuid("user_id"),
-                binary("secret_hash"),
+                blob("secret_hash"),
                 big_integer("expires_at"),
                 big_integer_null("used_at"),
                 big_integer("created_at"),

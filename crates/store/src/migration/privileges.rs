@@ -59,10 +59,22 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 pub(crate) const TABLES: [TablePrivileges; 14] = [
     TablePrivileges {
         table: "organizations",
-        tenant: Some((Rows::OwnedBy("id"), "SELECT, UPDATE")),
+        // Not its state nor its limits, which are the platform's to set.
+        tenant: Some((
+            Rows::OwnedBy("id"),
+            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, updated_at)",
+        )),
         platform: ALL,
     },
-    tenant_owned("memberships"),
+    TablePrivileges {
+        table: "memberships",
+        // Who made anybody a member could read any user, so only the platform does.
+        tenant: Some((
+            Rows::OwnedBy("organization_id"),
+            "SELECT, UPDATE (role, updated_at), DELETE",
+        )),
+        platform: ALL,
+    },
     tenant_owned("invitations"),
     tenant_owned("access_tokens"),
     tenant_owned("access_token_sessions"),
@@ -120,9 +132,12 @@ fn make_role(role: &str) -> String {
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END $$;
         DO $$ BEGIN
-            IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+            -- Since PostgreSQL 16 a role's maker is its member and may not put it on.
+            IF NOT pg_has_role(current_user, '{role}',
+                CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
                 EXECUTE format('GRANT {role} TO %I', current_user);
             END IF;
+        EXCEPTION WHEN unique_violation THEN NULL;
         END $$;
         DO $$ BEGIN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', current_schema());

@@ -12,13 +12,13 @@ mod tokens;
 
 use std::sync::Arc;
 
-use sea_orm::{ActiveModelTrait, DatabaseConnection, DatabaseTransaction, EntityTrait};
+use sea_orm::{ActiveModelTrait, DatabaseConnection, EntityTrait};
 use wahana_domain::{AuditEntry, Clock, OrganizationId, Timestamp};
 
 use crate::{
     KeyRing, Store, StoreError, audit,
-    open_transactions::OpenTransaction,
-    tenant::{Access, Tenant, begin},
+    tenant::Tenant,
+    transaction::{Access, Transaction},
 };
 
 pub use people::{NewUser, StoredPassword, UserChange};
@@ -29,10 +29,9 @@ pub use tokens::NewPlatformToken;
 /// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
 /// nothing.
 pub struct PlatformTx {
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     keys: KeyRing,
     clock: Arc<dyn Clock>,
-    _open: OpenTransaction,
 }
 
 impl PlatformTx {
@@ -41,12 +40,10 @@ impl PlatformTx {
         access: Access,
         store: &Store,
     ) -> Result<Self, StoreError> {
-        let open = OpenTransaction::begin();
         Ok(Self {
-            transaction: begin(connection, access).await?,
+            transaction: Transaction::begin(connection, access).await?,
             keys: store.keys().clone(),
             clock: store.clock().clone(),
-            _open: open,
         })
     }
 
@@ -57,8 +54,12 @@ impl PlatformTx {
     }
 
     /// Makes the changes last.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TransactionFailed`] if a statement failed, whatever became of its error.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 
     /// The right to act for an organization: workers and operators learn of their work here and go

@@ -11,6 +11,7 @@ use crate::{
     StoreError,
     entity::{membership, organization},
     members, organizations,
+    transaction::within_database,
 };
 
 impl PlatformTx {
@@ -27,8 +28,8 @@ impl PlatformTx {
         let rows = organization::Entity::find()
             .order_by_asc(organization::Column::Name)
             .order_by_asc(organization::Column::Id)
-            .offset(offset)
-            .limit(limit)
+            .offset(within_database(offset))
+            .limit(within_database(limit))
             .all(&self.transaction)
             .await?;
         rows.into_iter().map(organizations::from_row).collect()

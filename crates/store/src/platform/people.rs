@@ -14,6 +14,7 @@ use crate::{
     StoreError,
     entity::{invitation, password_reset, sign_in, user, user_password},
     invitations, members,
+    transaction::within_database,
 };
 
 /// A user to be made.
@@ -67,8 +68,8 @@ impl PlatformTx {
     pub async fn users(&self, offset: u64, limit: u64) -> Result<Vec<User>, StoreError> {
         let rows = user::Entity::find()
             .order_by_asc(user::Column::CanonicalEmail)
-            .offset(offset)
-            .limit(limit)
+            .offset(within_database(offset))
+            .limit(within_database(limit))
             .all(&self.transaction)
             .await?;
         rows.into_iter().map(members::user_from_row).collect()

@@ -207,22 +207,37 @@ fn health_condition(health: HealthStatus) -> Condition {
     }
 }
 
-/// Letters are compared without their case, as far as the database can: SQLite knows that of ASCII.
+/// Letters are compared without their case, as far as the database can: SQLite knows that of ASCII, and
+/// PostgreSQL what its locale knows. So the words are tried in both foldings, and as written they are
+/// always found.
 fn search_condition(words: &str) -> Condition {
+    let mut condition = Condition::any();
+    let (folded, folded_ascii) = (words.to_lowercase(), words.to_ascii_lowercase());
+    for words in [Some(&folded), (folded_ascii != folded).then_some(&folded_ascii)] {
+        let Some(pattern) = words.map(|words| containing(words)) else {
+            continue;
+        };
+        let matches = |column: Column| -> SimpleExpr {
+            Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(pattern.clone()).escape('\\'))
+        };
+        condition = condition
+            .add(matches(Column::SessionName))
+            .add(matches(Column::DisplayName))
+            .add(matches(Column::PhoneNumber))
+            .add(matches(Column::BusinessName));
+    }
+    condition
+}
+
+/// The pattern that every text with these words in it matches.
+fn containing(words: &str) -> String {
     let mut pattern = String::from("%");
-    for c in words.to_lowercase().chars() {
+    for c in words.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(c);
     }
     pattern.push('%');
-    let matches = |column: Column| -> SimpleExpr {
-        Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(pattern.clone()).escape('\\'))
-    };
-    Condition::any()
-        .add(matches(Column::SessionName))
-        .add(matches(Column::DisplayName))
-        .add(matches(Column::PhoneNumber))
-        .add(matches(Column::BusinessName))
+    pattern
 }

@@ -135,7 +135,8 @@ fn required_step(word: &str) -> String {
 }
 
 /// Writes an observed change. A number that another session of the organization holds is not taken
-/// from it: the caller learns of the conflict from the error and writes the rest without it.
+/// from it: the caller learns of the conflict from the error and writes the rest without it, in a new
+/// transaction.
 pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), StoreError> {
     tx.update::<session::Entity>()
         .set(Column::Status, change.status.as_str())
