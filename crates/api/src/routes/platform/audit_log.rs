@@ -64,7 +64,7 @@ pub(crate) struct NextCursor {
 pub(crate) struct AuditPaging {
     /// How many rows.
     #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i128>,
+    limit: Option<i64>,
     /// Where the page begins: `meta.next_cursor` of the one before.
     cursor: Option<String>,
 }
