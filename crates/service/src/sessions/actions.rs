@@ -49,6 +49,22 @@ impl Action {
     }
 }
 
+/// What WAHA said of a session.
+enum Said {
+    /// This.
+    Session(Box<WahaSession>),
+    /// It does not know it.
+    Gone,
+    /// Nothing: WAHA's successes may be empty.
+    Nothing,
+}
+
+impl From<Option<WahaSession>> for Said {
+    fn from(said: Option<WahaSession>) -> Self {
+        said.map_or(Self::Nothing, |session| Self::Session(Box::new(session)))
+    }
+}
+
 /// Starts a session; one that runs already goes on. One that WAHA lost is made again.
 pub async fn start(
     services: &Services,
@@ -130,40 +146,47 @@ async fn act_on_waha(
     conclude(services, context, session, action, answered_at, outcome).await
 }
 
-/// What WAHA said of the session after the call; `None` if it said nothing of it.
-async fn call(
-    upstream: &Upstream,
-    session: &Session,
-    action: Action,
-) -> Result<Option<WahaSession>, WahaError> {
+async fn call(upstream: &Upstream, session: &Session, action: Action) -> Result<Said, WahaError> {
     let (waha, name) = (upstream.waha(), session.waha.name.as_str());
     match action {
         Action::Start => match waha.start_session(name).await {
-            Ok(StartOutcome::Started(session)) => Ok(session.map(|session| *session)),
-            Ok(StartOutcome::AlreadyRunning) => waha.session(name).await.map(Some),
+            Ok(StartOutcome::Started(said)) => Ok(said.map_or(Said::Nothing, Said::Session)),
+            Ok(StartOutcome::AlreadyRunning) => {
+                let found = waha.session(name).await?;
+                // For WAHA one that failed runs too, and only a restart brings it back.
+                if found.status == waha_client::SessionStatus::Failed {
+                    return waha.restart_session(name).await.map(Said::from);
+                }
+                Ok(Said::Session(Box::new(found)))
+            }
             Err(WahaError::UnknownSession) => make_again(upstream, session).await,
             Err(error) => Err(error),
         },
         Action::Restart => match waha.restart_session(name).await {
             Err(WahaError::UnknownSession) => make_again(upstream, session).await,
-            other => other,
+            other => other.map(Said::from),
         },
-        Action::Stop => waha.stop_session(name).await,
+        // To stop what it does not know is a success without a body for WAHA 2026.2.1.
+        Action::Stop => Ok(waha
+            .stop_session(name)
+            .await?
+            .map_or(Said::Gone, |said| Said::Session(Box::new(said)))),
         Action::Logout => match waha.logout_session(name).await {
             // What is not there is not paired either.
-            Err(WahaError::UnknownSession) => Ok(None),
-            other => other,
+            Err(WahaError::UnknownSession) => Ok(Said::Gone),
+            other => other.map(Said::from),
         },
-        Action::Delete => waha.delete_session(name).await.map(|()| None),
+        Action::Delete => waha.delete_session(name).await.map(|()| Said::Nothing),
     }
 }
 
-async fn make_again(upstream: &Upstream, session: &Session) -> Result<Option<WahaSession>, WahaError> {
+async fn make_again(upstream: &Upstream, session: &Session) -> Result<Said, WahaError> {
     let configuration = super::update::as_waha_config(&session.configuration);
-    upstream
+    let made = upstream
         .waha()
         .create_session(session.waha.name.as_str(), Some(&configuration), true)
-        .await
+        .await;
+    made.map(Said::from)
 }
 
 /// Writes down what came of it.
@@ -173,7 +196,7 @@ async fn conclude(
     session: &Session,
     action: Action,
     answered_at: Timestamp,
-    outcome: Result<Option<WahaSession>, WahaError>,
+    outcome: Result<Said, WahaError>,
 ) -> Result<Arc<Session>, ServiceError> {
     let tenant = context.caller.tenant();
     let failure = outcome.as_ref().err().map(|error| {
@@ -189,20 +212,8 @@ async fn conclude(
         refused_by_waha(error)
     });
     let happened_perhaps = outcome.as_ref().err().is_none_or(may_have_happened);
-    if let Ok(said) = &outcome
-        && action != Action::Delete
-    {
-        let observation = sync::observation(said.as_ref(), answered_at);
-        if let Some(change) = observation.change(session) {
-            let change = if action == Action::Logout {
-                change.without_number()
-            } else {
-                change
-            };
-            observe(&services.store, tenant, &change).await?;
-        } else if action == Action::Logout {
-            sync::forget_number(&services.store, tenant, session, answered_at).await?;
-        }
+    if let Ok(said) = &outcome {
+        observe_answer(services, context, session, action, answered_at, said).await?;
     }
     let tx = services.store.write(tenant).await?;
     if happened_perhaps && let Some(wish) = action.wish() {
@@ -220,5 +231,35 @@ async fn conclude(
     match failure {
         Some(error) => Err(error),
         None => Ok(Arc::new(now_known.unwrap_or_else(|| session.clone()))),
+    }
+}
+
+/// Writes down what WAHA said of the session after the call.
+async fn observe_answer(
+    services: &Services,
+    context: &Context,
+    session: &Session,
+    action: Action,
+    answered_at: Timestamp,
+    said: &Said,
+) -> Result<(), ServiceError> {
+    let tenant = context.caller.tenant();
+    let observation = match said {
+        Said::Session(said) => Some(sync::observation(Some(said), answered_at)),
+        Said::Gone => Some(sync::observation(None, answered_at)),
+        Said::Nothing => {
+            services.sync.outdate(session.waha.server);
+            None
+        }
+    };
+    match observation.and_then(|observation| observation.change(session)) {
+        Some(change) if action == Action::Logout => {
+            observe(&services.store, tenant, &change.without_number()).await
+        }
+        Some(change) => observe(&services.store, tenant, &change).await,
+        None if action == Action::Logout => {
+            sync::forget_number(&services.store, tenant, session, answered_at).await
+        }
+        None => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
+use waha_client::WahaError;
 use wahana_domain::{AuditOutcome, PhoneNumber, Session, SessionStatus, Timestamp};
 use wahana_store::{
     Caller,
@@ -10,7 +11,7 @@ use wahana_store::{
 };
 
 use crate::{
-    Conflict, ServiceError, Services,
+    Conflict, Context, ServiceError, Services,
     access::{Granted, ManageSessions, Owned},
     audit,
     upstream::{not_ready, refused_by_waha},
@@ -86,7 +87,7 @@ async fn code(
         .waha()
         .qr_value(session.waha.name.as_str())
         .await
-        .map_err(|error| refused_by_waha(&error))?;
+        .map_err(|error| refused(access.context(), session, "sessions.qr", &error))?;
     let tx = services.store.write(access.tenant()).await?;
     audit::record(
         &tx,
@@ -110,12 +111,26 @@ pub async fn pairing_code(
     session: &Owned<Session>,
     number: &PhoneNumber,
 ) -> Result<PairingCode, ServiceError> {
-    const OPERATION: &str = "sessions.pairing_code";
     let session = fresh(services, access, session).await?;
     if session.status != SessionStatus::ScanQr {
         return Err(not_ready(session.status));
     }
-    let tx = services.store.write(access.tenant()).await?;
+    let (own, context, number) = (services.clone(), access.context().clone(), number.clone());
+    services
+        .to_the_end(async move { request_code(&own, &context, &session, &number).await })
+        .await
+}
+
+async fn request_code(
+    services: &Services,
+    context: &Context,
+    session: &Session,
+    number: &PhoneNumber,
+) -> Result<PairingCode, ServiceError> {
+    const OPERATION: &str = "sessions.pairing_code";
+    let tenant = context.caller.tenant();
+    let upstream = services.upstreams.get(session.waha.server).await?;
+    let tx = services.store.write(tenant).await?;
     // Only this organization's sessions count: what others hold is not told.
     if stored::number_is_taken(&tx, number, session.id).await? {
         return Err(ServiceError::Conflict {
@@ -123,29 +138,35 @@ pub async fn pairing_code(
             message: "Another session of this organization is paired with this phone number.".to_owned(),
         });
     }
-    audit::record(
-        &tx,
-        access.context(),
-        OPERATION,
-        Some(session.id),
-        AuditOutcome::Intent,
-    )
-    .await?;
+    audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
     tx.commit().await?;
-    let upstream = services.upstreams.get(session.waha.server).await?;
     let asked = upstream
         .waha()
         .request_pairing_code(session.waha.name.as_str(), number.digits())
         .await;
-    let outcome = asked.map_err(|error| refused_by_waha(&error));
-    let tx = services.store.write(access.tenant()).await?;
+    let outcome = asked.map_err(|error| refused(context, session, OPERATION, &error));
+    let tx = services.store.write(tenant).await?;
     let result = outcome
         .as_ref()
         .err()
         .map_or(AuditOutcome::Success, |error| audit::failure(error.code()));
-    audit::record(&tx, access.context(), OPERATION, Some(session.id), result).await?;
+    audit::record(&tx, context, OPERATION, Some(session.id), result).await?;
     tx.commit().await?;
     outcome.map(PairingCode)
+}
+
+/// What WAHA's refusal of a code means for the caller; the log has its kind.
+fn refused(context: &Context, session: &Session, operation: &'static str, error: &WahaError) -> ServiceError {
+    tracing::warn!(
+        request.id = context.origin.request_id,
+        organization.id = %session.organization_id,
+        session.id = %session.id,
+        operation,
+        error.kind = error.kind(),
+        error = %error,
+        "WAHA gave no code for a session"
+    );
+    refused_by_waha(error)
 }
 
 /// The session as WAHA has it now, if WAHA can say. It is asked first, because WAHA itself answers for

@@ -1,6 +1,6 @@
 //! Changing a session's own fields and its configuration.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use waha_client::{SessionConfig, VisibleSessionConfig, WahaError};
@@ -11,7 +11,7 @@ use crate::{
     Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned, ReadSessions},
     audit,
-    upstream::{may_have_happened, refused_by_waha},
+    upstream::{Upstream, may_have_happened, refused_by_waha},
 };
 
 /// What to change of a session; what is `None` stays.
@@ -25,6 +25,8 @@ pub struct SessionUpdate {
 }
 
 const OPERATION: &str = "sessions.update";
+/// When to come back after WAHA did not say how a session is configured.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Changes a session.
 pub async fn update(
@@ -48,36 +50,37 @@ async fn update_to_the_end(
     let tenant = context.caller.tenant();
     let mut fields = update.fields;
     if let Some(changes) = &update.configuration {
+        let upstream = services.upstreams.get(session.waha.server).await?;
+        let merged = merged(&session.configuration, changes)?;
         let tx = services.store.write(tenant).await?;
         audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
         tx.commit().await?;
-        if let Err(error) = configure(services, session, changes).await {
-            let failure = refused_by_waha(&error);
+        if let Err(unconfigured) = configure(&upstream, session, changes).await {
+            let error = &unconfigured.error;
+            tracing::warn!(
+                request.id = context.origin.request_id,
+                organization.id = %session.organization_id,
+                session.id = %session.id,
+                operation = OPERATION,
+                error.kind = error.kind(),
+                error = %error,
+                "WAHA did not take a session's configuration"
+            );
+            let failure = unconfigured.refusal();
             let tx = services.store.write(tenant).await?;
-            if may_have_happened(&error) {
-                let configuration = Some(merged(&session.configuration, changes)?);
-                stored::update(
-                    &tx,
-                    session.id,
-                    &SessionChange {
-                        configuration,
-                        ..Default::default()
-                    },
-                )
-                .await?;
+            if unconfigured.was_sent && may_have_happened(error) {
+                let change = SessionChange {
+                    configuration: Some(merged),
+                    ..Default::default()
+                };
+                stored::update(&tx, session.id, &change).await?;
             }
-            audit::record(
-                &tx,
-                context,
-                OPERATION,
-                Some(session.id),
-                audit::failure(failure.code()),
-            )
-            .await?;
+            let result = audit::failure(failure.code());
+            audit::record(&tx, context, OPERATION, Some(session.id), result).await?;
             tx.commit().await?;
             return Err(failure);
         }
-        fields.configuration = Some(merged(&session.configuration, changes)?);
+        fields.configuration = Some(merged);
     }
     let tx = services.store.write(tenant).await?;
     if fields != SessionChange::default() {
@@ -89,25 +92,50 @@ async fn update_to_the_end(
     now_known.map(Arc::new).ok_or(ServiceError::SessionNotFound)
 }
 
+/// Why a configuration was not written to WAHA.
+struct Unconfigured {
+    error: WahaError,
+    /// Whether it was WAHA's answer to the new configuration, and not to the question for the present one.
+    was_sent: bool,
+}
+
+impl Unconfigured {
+    fn refusal(&self) -> ServiceError {
+        if !self.was_sent && matches!(self.error, WahaError::OutcomeUnknown { .. }) {
+            return ServiceError::WahaUnavailable {
+                message: "The WhatsApp service of this session does not say how it is configured. Nothing was done."
+                    .to_owned(),
+                retry_after: RETRY,
+            };
+        }
+        refused_by_waha(&self.error)
+    }
+}
+
 /// Lays the changes over what the session has on WAHA, and writes it there if that makes a difference:
 /// WAHA's `PUT` replaces the whole configuration and restarts a running session.
 async fn configure(
-    services: &Services,
+    upstream: &Upstream,
     session: &Session,
     changes: &SessionConfiguration,
-) -> Result<(), WahaError> {
-    let upstream = services.upstreams.get(session.waha.server).await.map_err(|error| {
-        tracing::error!(session.id = %session.id, error = %error, "a session's WAHA server is not usable");
-        WahaError::NotSendable { what: "the WAHA server is not usable" }
-    })?;
+) -> Result<(), Unconfigured> {
     let name = session.waha.name.as_str();
-    let present = upstream.waha().session(name).await?.config.unwrap_or_default();
+    let found = upstream.waha().session(name).await;
+    let found = found.map_err(|error| Unconfigured {
+        error,
+        was_sent: false,
+    })?;
+    let present = found.config.unwrap_or_default();
     let mut wanted = present.clone();
     wanted.merge(as_map(changes));
     if wanted == present {
         return Ok(());
     }
-    upstream.waha().update_session(name, &wanted).await.map(drop)
+    let updated = upstream.waha().update_session(name, &wanted).await;
+    updated.map(drop).map_err(|error| Unconfigured {
+        error,
+        was_sent: true,
+    })
 }
 
 /// A session's configuration as WAHA has it, without anything secret, and its engine; `None` if WAHA

@@ -37,12 +37,25 @@ pub(super) async fn apply(
             changes.entry(tenant).or_default().push(News::Deleted(session.id));
         } else if let Some(change) = observation.change(&session) {
             changes.entry(tenant).or_default().push(News::Changed(change));
+        } else if let Some(claim) = observation.claim(&session)
+            && is_free(store, tenant, &claim).await?
+        {
+            changes.entry(tenant).or_default().push(News::Changed(claim));
         }
     }
     for (tenant, news) in changes {
         write(store, tenant, &news).await?;
     }
     Ok(())
+}
+
+/// Whether no other session of the organization holds the number any more.
+async fn is_free(store: &Store, tenant: Tenant, claim: &ObservedChange) -> Result<bool, ServiceError> {
+    let Some(number) = &claim.phone_number else {
+        return Ok(false);
+    };
+    let tx = store.read(tenant).await?;
+    Ok(!sessions::number_is_taken(&tx, number, claim.session).await?)
 }
 
 enum News {

@@ -20,7 +20,7 @@ use wahana_domain::{ServerId, Timestamp};
 use wahana_store::Store;
 
 use crate::{ServiceError, ServiceSettings, upstream::Upstreams};
-use view::{Flight, View};
+use view::{Flight, View, Wanted};
 
 /// How old the news are that an answer is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,31 +60,39 @@ impl Synchronizer {
     /// Makes what is known of these servers' sessions new enough, if that can be done within the bound
     /// on waiting; servers are asked at the same time.
     pub(crate) async fn refresh(&self, servers: &[ServerId]) -> SyncReport {
-        self.refresh_to(servers, self.0.max_age, false).await
-    }
-
-    /// The same, and a snapshot that was taken before now does not do.
-    pub(crate) async fn refresh_now(&self, servers: &[ServerId]) -> SyncReport {
-        self.refresh_to(servers, Duration::ZERO, true).await
-    }
-
-    async fn refresh_to(&self, servers: &[ServerId], max_age: Duration, is_demanded: bool) -> SyncReport {
         let now = self.0.store.clock().now();
-        let flights: Vec<Flight> = servers
-            .iter()
-            .filter_map(|server| self.view(*server).board(self, *server, now, max_age, is_demanded))
-            .collect();
+        let flights = self.board(servers, now, Wanted::Young);
         if !flights.is_empty() {
             // Whoever is not back in time arrives later and serves the next reader.
             let landed = join_all(flights.into_iter().map(Flight::landed));
             let _ = tokio::time::timeout(self.0.wait, landed).await;
         }
-        let oldest_allowed = if is_demanded {
-            now
-        } else {
-            self.0.store.clock().now().minus(self.0.max_age)
+        self.report(servers, self.0.store.clock().now().minus(self.0.max_age))
+    }
+
+    /// The same, and a snapshot that was taken before now does not do, nor one that is being taken.
+    pub(crate) async fn refresh_now(&self, servers: &[ServerId]) -> SyncReport {
+        let demanded_at = self.0.store.clock().now();
+        let satisfied = async {
+            loop {
+                let now = self.0.store.clock().now();
+                let flights = self.board(servers, now, Wanted::Since(demanded_at));
+                if flights.is_empty() {
+                    return;
+                }
+                join_all(flights.into_iter().map(Flight::landed)).await;
+            }
         };
-        self.report(servers, oldest_allowed)
+        let _ = tokio::time::timeout(self.0.wait, satisfied).await;
+        self.report(servers, demanded_at)
+    }
+
+    /// The calls to wait for.
+    fn board(&self, servers: &[ServerId], now: Timestamp, wanted: Wanted) -> Vec<Flight> {
+        servers
+            .iter()
+            .filter_map(|server| self.view(*server).board(self, *server, now, wanted))
+            .collect()
     }
 
     fn report(&self, servers: &[ServerId], oldest_allowed: Timestamp) -> SyncReport {
@@ -109,9 +117,9 @@ impl Synchronizer {
         report
     }
 
-    /// Lets nobody be content with the last snapshot of a server: something is about to change.
+    /// Lets nobody be content with an earlier snapshot of a server: something has changed, or is about to.
     pub(crate) fn outdate(&self, server: ServerId) {
-        self.view(server).outdate();
+        self.view(server).outdate(self.0.store.clock().now());
     }
 
     /// When the last snapshot of a server was taken that arrived whole.

@@ -26,8 +26,17 @@ struct State {
     /// When the last attempt failed, and why; `None` after one that did not.
     failed: Option<(Timestamp, &'static str)>,
     flight: Option<Flight>,
-    /// Whether the last snapshot is known not to do.
-    is_outdated: bool,
+    /// Until when something changed; a snapshot that was taken before then does not do.
+    outdated_at: Option<Timestamp>,
+}
+
+/// Which news are new enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// Those that are not older than an answer may be.
+    Young,
+    /// Those of a call that was made since then.
+    Since(Timestamp),
 }
 
 /// A call for a server's list that is under way. It ends when its sender is dropped, also by a panic.
@@ -57,25 +66,34 @@ impl View {
         sync: &Synchronizer,
         server: ServerId,
         now: Timestamp,
-        max_age: Duration,
-        is_demanded: bool,
+        wanted: Wanted,
     ) -> Option<Flight> {
         let mut state = self.0.lock().ok()?;
         // A time in the future means that the clock was set back, and says nothing.
-        let age = state.synced_at.filter(|at| *at <= now).map(|at| now.since(at));
-        let is_fresh = age.is_some_and(|age| age <= max_age) && !is_demanded && !state.is_outdated;
+        let synced_at = state.synced_at.filter(|at| *at <= now);
+        let is_at_most = |age: Duration| synced_at.is_some_and(|at| now.since(at) <= age);
+        let is_fresh = match wanted {
+            Wanted::Since(demanded_at) => synced_at.is_some_and(|at| at >= demanded_at),
+            Wanted::Young => is_at_most(sync.0.max_age) && state.outdated_at.is_none_or(|at| synced_at >= Some(at)),
+        };
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_in_the_air()) {
-            // Who waited for it in vain was one too many already.
-            let is_hopeful = now.since(flight.departed_at) < sync.0.wait || is_demanded;
+            let is_hopeful = match wanted {
+                // Who waited for it in vain was one too many already.
+                Wanted::Young => now.since(flight.departed_at) < sync.0.wait,
+                Wanted::Since(_) => true,
+            };
             return (!is_fresh && is_hopeful).then(|| flight.clone());
         }
-        if is_fresh && age.is_some_and(|age| age <= max_age / 2) {
-            return None;
-        }
-        let failed_just_now = state
-            .failed
-            .is_some_and(|(at, _)| at <= now && now.since(at) < PAUSE_AFTER_FAILURE);
-        if failed_just_now && !is_demanded {
+        let is_enough = match wanted {
+            // News are renewed before they grow old.
+            Wanted::Young => is_fresh && is_at_most(sync.0.max_age / 2),
+            Wanted::Since(_) => is_fresh,
+        };
+        let is_hopeless = state.failed.is_some_and(|(at, _)| match wanted {
+            Wanted::Young => at <= now && now.since(at) < PAUSE_AFTER_FAILURE,
+            Wanted::Since(demanded_at) => at >= demanded_at,
+        });
+        if is_enough || is_hopeless {
             return None;
         }
         let (sender, landed) = watch::channel(());
@@ -84,7 +102,6 @@ impl View {
             landed,
         };
         state.flight = Some(flight.clone());
-        state.is_outdated = false;
         drop(state);
         let sync = sync.clone();
         tokio::spawn(async move {
@@ -92,7 +109,7 @@ impl View {
             sync.view(server).arrive(&sync, server, outcome).await;
             drop(sender);
         });
-        // News that are new enough are not waited for: they are renewed before they grow old.
+        // News that are new enough are not waited for.
         (!is_fresh).then_some(flight)
     }
 
@@ -125,9 +142,9 @@ impl View {
     }
 
     /// Makes the next reader ask again.
-    pub(super) fn outdate(&self) {
+    pub(super) fn outdate(&self, at: Timestamp) {
         if let Ok(mut state) = self.0.lock() {
-            state.is_outdated = true;
+            state.outdated_at = Some(at);
         }
     }
 

@@ -108,6 +108,24 @@ impl Observation {
         })
     }
 
+    /// How the session takes the number that another session of the organization held when they were paired;
+    /// `None` if it waits for none. To be written if nobody holds the number any more.
+    #[must_use]
+    pub fn claim(&self, session: &Session) -> Option<ObservedChange> {
+        let is_waiting = session.last_error.as_deref() == Some(NUMBER_TAKEN);
+        let is_later = session.observed_at.is_none_or(|at| at <= self.asked_at);
+        let (number, word) = (self.phone_number.as_ref()?, self.waha_status.as_ref()?);
+        (is_waiting && is_later).then(|| ObservedChange {
+            session: session.id,
+            status: SessionStatus::from_waha(word),
+            waha_status: Some(word.clone()),
+            phone_number: Some(number.clone()),
+            last_error: None,
+            error_count: session.error_count,
+            observed_at: self.asked_at,
+        })
+    }
+
     fn last_error(&self, session: &Session, status: SessionStatus) -> Option<String> {
         match (status, self.waha_status.as_deref()) {
             (SessionStatus::Working, _) => None,
@@ -116,7 +134,11 @@ impl Observation {
             (SessionStatus::Disconnected, None) => {
                 Some("The session is gone from its WAHA server.".to_owned())
             }
-            _ => session.last_error.clone(),
+            // Whether the number is still taken shows when it is written.
+            _ => session
+                .last_error
+                .clone()
+                .filter(|error| error != NUMBER_TAKEN || self.phone_number.is_none()),
         }
     }
 }

@@ -1,0 +1,20 @@
+//! Sessions and their synchronization, over HTTP and against a simulated WAHA, on both databases.
+
+mod audit;
+mod client;
+mod create;
+mod existence;
+mod freshness;
+mod list;
+mod loss;
+mod numbers;
+mod pairing;
+mod scripted;
+mod secrecy;
+mod snapshots;
+mod start;
+mod statuses;
+mod stop;
+mod update;
+mod wishes;
+mod world;
