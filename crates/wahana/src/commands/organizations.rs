@@ -1,0 +1,199 @@
+//! `wahana organizations`
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde::Serialize;
+use wahana_domain::{Country, Language, Organization, OrganizationId, TimeZone, Timestamp};
+use wahana_service::{
+    Operator, Services,
+    platform::organizations::{self, NewOrganization},
+};
+
+use crate::output::{Output, Row, optional};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an organization. It has no members yet.
+    Create {
+        #[arg(long)]
+        name: String,
+        /// Two letters, such as ID; without it national numbers are refused.
+        #[arg(long)]
+        country: Option<Country>,
+        /// Such as Asia/Jakarta [default: UTC].
+        #[arg(long)]
+        time_zone: Option<TimeZone>,
+        /// en or id [default: en].
+        #[arg(long)]
+        language: Option<Language>,
+        /// How many living sessions it may have [default: no limit].
+        #[arg(long, value_name = "NUMBER")]
+        session_limit: Option<i32>,
+    },
+    /// List all organizations.
+    List,
+    /// Show one organization.
+    Show {
+        /// Its name or id.
+        organization: String,
+    },
+    /// Suspend an organization: its members are told so and can do nothing.
+    Suspend {
+        /// Its name or id.
+        organization: String,
+    },
+    /// Let a suspended organization work again.
+    Resume {
+        /// Its name or id.
+        organization: String,
+    },
+    /// Close an organization for good: for its members it does not exist any more.
+    Close {
+        /// Its name or id.
+        organization: String,
+        /// That you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Change how many living sessions an organization may have.
+    SetLimit {
+        /// Its name or id.
+        organization: String,
+        /// A number, or none.
+        #[arg(long, value_parser = limit)]
+        sessions: Limit,
+    },
+}
+
+/// How many of something; without a number there is no limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) Option<i32>);
+
+/// A number, or `none`.
+pub(super) fn limit(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    let number = text.parse().map_err(|_| "must be a number or none".to_owned())?;
+    Ok(Limit(Some(number)))
+}
+
+#[derive(Serialize)]
+struct OrganizationRow {
+    id: OrganizationId,
+    name: String,
+    status: &'static str,
+    country: Option<Country>,
+    time_zone: TimeZone,
+    language: Language,
+    session_limit: Option<i32>,
+    created_at: Timestamp,
+}
+
+impl Row for OrganizationRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "ID",
+        "NAME",
+        "STATUS",
+        "COUNTRY",
+        "TIME ZONE",
+        "LANGUAGE",
+        "SESSION LIMIT",
+        "CREATED",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            self.status.to_owned(),
+            optional(self.country),
+            self.time_zone.to_string(),
+            self.language.to_string(),
+            optional(self.session_limit),
+            self.created_at.to_string(),
+        ]
+    }
+}
+
+impl From<Organization> for OrganizationRow {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id,
+            name: organization.name,
+            status: organization.state.as_str(),
+            country: organization.country,
+            time_zone: organization.time_zone,
+            language: organization.language,
+            session_limit: organization.limits.sessions,
+            created_at: organization.created_at,
+        }
+    }
+}
+
+/// How many are read at a time.
+const PAGE: u64 = 500;
+
+pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
+    let operator = Operator::CommandLine;
+    let found = async |named: &str| organizations::find(services, named).await;
+    let shown = match command {
+        Command::List => return list(services, output).await,
+        Command::Create {
+            name,
+            country,
+            time_zone,
+            language,
+            session_limit,
+        } => {
+            let new = NewOrganization {
+                name: super::name(&name)?,
+                country,
+                time_zone,
+                language,
+                session_limit,
+            };
+            organizations::create(services, &operator, new).await
+        }
+        Command::Show { organization } => found(&organization).await,
+        Command::Suspend { organization } => {
+            organizations::suspend(services, &operator, found(&organization).await?.id).await
+        }
+        Command::Resume { organization } => {
+            organizations::resume(services, &operator, found(&organization).await?.id).await
+        }
+        Command::Close { organization, yes } => {
+            let organization = found(&organization).await?;
+            if !yes {
+                bail!(
+                    "closing {} ({}) cannot be undone; say --yes if you mean it",
+                    organization.name,
+                    organization.id
+                );
+            }
+            organizations::close(services, &operator, organization.id).await
+        }
+        Command::SetLimit {
+            organization,
+            sessions: Limit(sessions),
+        } => {
+            let id = found(&organization).await?.id;
+            organizations::set_session_limit(services, &operator, id, sessions).await
+        }
+    };
+    let shown = shown.map_err(super::refused)?;
+    output.one(&OrganizationRow::from(shown))
+}
+
+async fn list(services: &Services, output: Output) -> anyhow::Result<()> {
+    let mut rows: Vec<OrganizationRow> = Vec::new();
+    loop {
+        let offset = u64::try_from(rows.len())?;
+        let (page, total) = organizations::page(services, offset, PAGE).await?;
+        let is_last = page.is_empty() || offset + PAGE >= total;
+        rows.extend(page.into_iter().map(OrganizationRow::from));
+        if is_last {
+            return output.list(&rows);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! How much a caller may ask of wahana at once.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+
+/// How much a caller may ask of wahana at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The largest body of a request without an upload, in bytes.
+    pub(crate) body_bytes: usize,
+    /// The largest medium that may be uploaded or fetched, in bytes.
+    pub(crate) media_bytes: usize,
+    /// The largest head of a request, in bytes.
+    pub(crate) header_bytes: usize,
+    /// How long a client may take to send a request's head.
+    pub(crate) header_timeout: Duration,
+    /// How long running requests may take to end when wahana is told to stop.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
+    let mut bytes = |name, default, least, most| {
+        usize::try_from(reader.number(name, default, least, most)).unwrap_or(usize::MAX)
+    };
+    let body_bytes = bytes("limits.body_bytes", MIB, KIB, 64 * MIB);
+    let media_bytes = bytes("limits.media_bytes", 32 * MIB, KIB, 1024 * MIB);
+    // hyper's reading buffer cannot be smaller than 8 KiB.
+    let header_bytes = bytes("limits.header_bytes", 32 * KIB, 8 * KIB, MIB);
+    let mut seconds = |name, default, most| Duration::from_secs(reader.number(name, default, 1, most));
+    Limits {
+        body_bytes,
+        media_bytes,
+        header_bytes,
+        header_timeout: seconds("limits.header_seconds", 10, 300),
+        shutdown_timeout: seconds("limits.shutdown_seconds", 30, 3600),
+    }
+}
+
+impl Limits {
+    pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("limits.body_bytes", self.body_bytes.to_string()),
+            ("limits.media_bytes", self.media_bytes.to_string()),
+            ("limits.header_bytes", self.header_bytes.to_string()),
+            ("limits.header_seconds", self.header_timeout.as_secs().to_string()),
+            (
+                "limits.shutdown_seconds",
+                self.shutdown_timeout.as_secs().to_string(),
+            ),
+        ]
+    }
+}

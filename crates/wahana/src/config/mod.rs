@@ -1,0 +1,137 @@
+//! The configuration: a file, the environment and the command line, the later over the earlier.
+
+mod database;
+mod keys;
+mod limits;
+mod log;
+mod metrics;
+mod network;
+mod reader;
+mod setting;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use wahana_store::DatabaseSettings;
+
+use self::reader::Reader;
+pub(crate) use self::{
+    keys::{Keys, create_file as create_key_file},
+    limits::Limits,
+    log::{Log, LogFormat},
+    metrics::MetricsSettings,
+    network::Network,
+    reader::Faults,
+};
+
+/// The file that is read without being named, if there is one.
+const DEFAULT_FILE: &str = "wahana.toml";
+/// Names of settings in the environment begin with this.
+const PREFIX: &str = "WAHANA_";
+
+/// Every setting, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) network: Network,
+    pub(crate) database: DatabaseSettings,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+    pub(crate) metrics: MetricsSettings,
+}
+
+/// What the command line says over file and environment: names of settings and their values.
+pub(crate) type Overrides = Vec<(&'static str, String)>;
+
+/// A setting as it is in effect, for people.
+pub(crate) struct Effective {
+    pub(crate) name: &'static str,
+    /// Without what may be secret.
+    pub(crate) value: String,
+    pub(crate) source: String,
+}
+
+/// What was given, before it is checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Given(Figment);
+
+impl Given {
+    /// Gathers what is given. A file that was named must exist; `wahana.toml` in the working
+    /// directory need not.
+    pub(crate) fn gather(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
+        let mut figment = Figment::new();
+        if let Some(path) = existing(file)? {
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        figment = figment.merge(Env::prefixed(PREFIX).ignore(&["config"]).split("__"));
+        for (name, value) in overrides {
+            figment = figment.merge(Serialized::default(name, value));
+        }
+        Ok(Self(figment))
+    }
+
+    /// Checks every setting.
+    pub(crate) fn check(&self) -> Result<Settings, Faults> {
+        let mut reader = Reader::new(&self.0);
+        let network = network::read(&mut reader);
+        let database = database::read(&mut reader);
+        let keys = keys::read(&mut reader);
+        let limits = limits::read(&mut reader);
+        let log = log::read(&mut reader);
+        let metrics = metrics::read(&mut reader);
+        let complete = network.zip(database).zip(keys).zip(log).zip(metrics).map(
+            |((((network, database), keys), log), metrics)| Settings {
+                network,
+                database,
+                keys,
+                limits,
+                log,
+                metrics,
+            },
+        );
+        reader.finish(complete)
+    }
+
+    /// Every setting as it is in effect, in the order of the table.
+    pub(crate) fn effective(&self, settings: &Settings) -> Vec<Effective> {
+        let reader = Reader::new(&self.0);
+        let mut shown = settings.network.shown();
+        shown.extend(database::shown(&settings.database));
+        shown.extend(settings.keys.shown());
+        shown.extend(settings.limits.shown());
+        shown.extend(settings.log.shown());
+        shown.extend(settings.metrics.shown());
+        shown
+            .into_iter()
+            .map(|(name, value)| Effective {
+                name,
+                value,
+                source: reader.source(name),
+            })
+            .collect()
+    }
+}
+
+fn existing(file: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    match file {
+        Some(path) if path.is_file() => Ok(Some(path.to_owned())),
+        Some(path) => bail!("there is no configuration file {}", path.display()),
+        None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file())),
+    }
+}
+
+/// A list as it is written in TOML.
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// What is shown of a setting that was not given.
+const UNSET: &str = "(not set)";
+
+#[cfg(test)]
+mod tests;

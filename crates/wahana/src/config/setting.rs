@@ -1,0 +1,57 @@
+//! Every setting there is, in one table.
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// Its name, such as `database.url`.
+    pub(crate) name: &'static str,
+    /// What a sound value looks like, in TOML.
+    pub(crate) example: &'static str,
+}
+
+const fn setting(name: &'static str, example: &'static str) -> Setting {
+    Setting { name, example }
+}
+
+/// Every setting. `wahana.example.toml` says what each is for.
+pub(crate) const SETTINGS: [Setting; 20] = [
+    setting("listen", r#""127.0.0.1:8080""#),
+    setting("public_url", r#""https://wahana.example.com""#),
+    setting("hook_url", r#""http://10.0.0.5:8080""#),
+    setting("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
+    setting("cors_origins", r#"["https://app.example.com"]"#),
+    setting("database.url", r#""sqlite:///var/lib/wahana/wahana.db""#),
+    setting(
+        "database.tenant_url",
+        r#""postgres://wahana_tenant_user@db.example.com/wahana""#,
+    ),
+    setting(
+        "database.platform_url",
+        r#""postgres://wahana_platform_user@db.example.com/wahana""#,
+    ),
+    setting("database.max_connections", "8"),
+    setting("keys.file", r#""/etc/wahana/wahana.keys""#),
+    setting(
+        "keys.ring",
+        "the text of a file that `wahana keys init` made, in the environment variable WAHANA_KEYS__RING",
+    ),
+    setting("limits.body_bytes", "1048576"),
+    setting("limits.media_bytes", "33554432"),
+    setting("limits.header_bytes", "32768"),
+    setting("limits.header_seconds", "10"),
+    setting("limits.shutdown_seconds", "30"),
+    setting("log.format", r#""json""#),
+    setting("log.level", r#""info""#),
+    setting("metrics.public", "false"),
+    setting("metrics.listen", r#""127.0.0.1:9180""#),
+];
+
+/// The setting with this name.
+pub(crate) fn named(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The environment variable that sets it.
+pub(crate) fn environment_variable(name: &str) -> String {
+    format!("WAHANA_{}", name.to_uppercase().replace('.', "__"))
+}
