@@ -46,10 +46,10 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
 pub(crate) struct Paging {
     /// Which page, from 1.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i128>,
+    page: Option<i64>,
     /// How many on a page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 15)]
-    per_page: Option<i128>,
+    per_page: Option<i64>,
 }
 
 /// A page within bounds.
@@ -60,7 +60,7 @@ pub(crate) struct Page {
 }
 
 /// How many of a list that has a cursor, within bounds.
-pub(crate) fn limit(given: Option<i128>, errors: &mut FieldErrors) -> Option<u64> {
+pub(crate) fn limit(given: Option<i64>, errors: &mut FieldErrors) -> Option<u64> {
     errors.take("limit", within(given, DEFAULT_LIMIT, MAX_PAGE_SIZE))
 }
 
@@ -80,11 +80,7 @@ impl Paging {
 
 impl Page {
     /// Checks both numbers of a request that has other parameters too.
-    pub(crate) fn check(
-        page: Option<i128>,
-        per_page: Option<i128>,
-        errors: &mut FieldErrors,
-    ) -> Option<Self> {
+    pub(crate) fn check(page: Option<i64>, per_page: Option<i64>, errors: &mut FieldErrors) -> Option<Self> {
         let number = errors.take("page", within(page, 1, MAX_PAGE));
         let size = errors.take("per_page", within(per_page, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE));
         Some(Self {
@@ -98,7 +94,7 @@ impl Page {
     }
 }
 
-fn within(given: Option<i128>, default: u64, max: u64) -> Result<u64, String> {
+fn within(given: Option<i64>, default: u64, max: u64) -> Result<u64, String> {
     let Some(given) = given else { return Ok(default) };
     let in_bounds = u64::try_from(given)
         .ok()

@@ -57,7 +57,7 @@ pub(crate) struct AuditEntryResource {
 pub(crate) struct AuditFilter {
     /// How many at most.
     #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i128>,
+    limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the answer before.
     cursor: Option<String>,
     /// Of this user.

@@ -11,10 +11,12 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
+use url::Url;
+use waha_client::{HttpClient, HttpOptions};
 use wahana_api::{ApiSettings, ApiState, router};
 use wahana_domain::{Abilities, EmailAddress, OrganizationId, Role, SystemClock, UserId};
 use wahana_service::{
-    Operator, Services,
+    Operator, ServiceSettings, Services,
     platform::{
         access_tokens::{self, NewMemberToken},
         organizations::{self, NewOrganization},
@@ -64,7 +66,11 @@ impl Installation {
         let store = Store::open(&settings, KeyRing::generate(), Arc::new(SystemClock))
             .await
             .unwrap();
-        let services = Services::new(store.clone());
+        let public_url: Url = "http://127.0.0.1:8080".parse().unwrap();
+        // Another test of this process may have chosen the provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let services = Services::new(store.clone(), http, ServiceSettings::at(public_url.clone()));
         let by = Operator::CommandLine;
         let organization = NewOrganization {
             name: "Toko Satu".to_owned(),
@@ -104,10 +110,7 @@ impl Installation {
         };
         let created = access_tokens::create(&services, &by, token).await.unwrap();
         let owner_token = format!("{}|{}", created.token.id, created.secret.expose());
-        let state = ApiState::new(
-            services,
-            ApiSettings::at("http://127.0.0.1:8080".parse().unwrap()),
-        );
+        let state = ApiState::new(services, ApiSettings::at(public_url));
         Self {
             store,
             operator,

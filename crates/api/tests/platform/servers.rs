@@ -3,8 +3,8 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, Session, SessionCounters, SessionId, SessionName, SessionOrigin,
-    SessionStatus, WahaAddress, WahaName,
+    BusinessProfile, DesiredStatus, Session, SessionConfiguration, SessionCounters, SessionId, SessionName,
+    SessionOrigin, SessionStatus, WahaAddress, WahaName,
 };
 
 use crate::harness::Installation;
@@ -116,6 +116,7 @@ async fn a_server_with_living_sessions_stays() {
         error_count: 0,
         last_error: None,
         business: BusinessProfile::default(),
+        configuration: SessionConfiguration::default(),
         counters: SessionCounters::default(),
         last_message_at: None,
         created_at: now,

@@ -16,8 +16,9 @@ use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use waha_client::{HttpClient, HttpOptions};
 use wahana_domain::{SystemClock, Text};
-use wahana_service::{ServiceError, Services};
+use wahana_service::{ServiceError, ServiceSettings, Services};
 use wahana_store::Store;
 
 use crate::{
@@ -136,7 +137,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 async fn open(settings: &Settings) -> anyhow::Result<Services> {
     let keys = settings.keys.load()?;
     let store = Store::open(&settings.database, keys, Arc::new(SystemClock)).await?;
-    Ok(Services::new(store))
+    services(store, settings)
+}
+
+/// The services over an open database.
+fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
+    let http = HttpClient::new(&HttpOptions::default())?;
+    let settings = ServiceSettings {
+        sync_max_age: settings.sync.max_age,
+        sync_wait: settings.sync.wait,
+        ..ServiceSettings::at(settings.network.public_url.clone())
+    };
+    Ok(Services::new(store, http, settings))
 }
 
 /// A name that somebody gives to something.

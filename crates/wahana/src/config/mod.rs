@@ -8,6 +8,7 @@ mod metrics;
 mod network;
 mod reader;
 mod setting;
+mod sync;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     metrics::MetricsSettings,
     network::Network,
     reader::Faults,
+    sync::Sync,
 };
 
 /// The file that is read without being named, if there is one.
@@ -42,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
+    pub(crate) sync: Sync,
 }
 
 /// What the command line says over file and environment: names of settings and their values.
@@ -83,6 +86,7 @@ impl Given {
         let limits = limits::read(&mut reader);
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
+        let sync = sync::read(&mut reader);
         let complete = network.zip(database).zip(keys).zip(log).zip(metrics).map(
             |((((network, database), keys), log), metrics)| Settings {
                 network,
@@ -91,6 +95,7 @@ impl Given {
                 limits,
                 log,
                 metrics,
+                sync,
             },
         );
         reader.finish(complete)
@@ -105,6 +110,7 @@ impl Given {
         shown.extend(settings.limits.shown());
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
+        shown.extend(settings.sync.shown());
         shown
             .into_iter()
             .map(|(name, value)| Effective {

@@ -28,10 +28,10 @@ use crate::{
 pub(crate) struct ListSessions {
     /// Which page, from 1.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i128>,
+    page: Option<i64>,
     /// How many on a page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 15)]
-    per_page: Option<i128>,
+    per_page: Option<i64>,
     /// What must occur in name, display name, phone number or business name.
     #[param(max_length = 100)]
     search: Option<String>,

@@ -34,7 +34,7 @@ use crate::{
 pub(crate) struct QrQuery {
     /// How many seconds to wait for a code while the session starts.
     #[param(value_type = Option<u32>, minimum = 0, maximum = 20, default = 0)]
-    wait: Option<i128>,
+    wait: Option<i64>,
 }
 
 /// What can be shown to whoever wants to pair the session.
