@@ -13,9 +13,12 @@ fn operations() -> Vec<(Method, String)> {
         if !path.starts_with("/api/platform/") {
             continue;
         }
-        let segments = path.split('/').map(|segment| match segment.starts_with('{') {
-            true => "0198c0de-0000-7000-8000-000000000000",
-            false => segment,
+        let segments = path.split('/').map(|segment| {
+            if segment.starts_with('{') {
+                "0198c0de-0000-7000-8000-000000000000"
+            } else {
+                segment
+            }
         });
         let path = segments.collect::<Vec<_>>().join("/");
         for method in item.as_object().unwrap().keys() {

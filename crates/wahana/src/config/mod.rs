@@ -87,8 +87,11 @@ impl Given {
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
         let sync = sync::read(&mut reader);
-        let complete = network.zip(database).zip(keys).zip(log).zip(metrics).map(
-            |((((network, database), keys), log), metrics)| Settings {
+        let complete = network
+            .zip(database)
+            .zip(keys)
+            .zip(log)
+            .map(|(((network, database), keys), log)| Settings {
                 network,
                 database,
                 keys,
@@ -96,8 +99,7 @@ impl Given {
                 log,
                 metrics,
                 sync,
-            },
-        );
+            });
         reader.finish(complete)
     }
 

@@ -144,13 +144,11 @@ impl<'a> Reader<'a> {
         };
         let signed = value.to_i128().and_then(|number| u64::try_from(number).ok());
         let number = signed.or_else(|| u64::try_from(value.to_u128()?).ok());
-        match number.filter(|number| (least..=most).contains(number)) {
-            Some(number) => number,
-            None => {
-                self.fault(name, format!("must be a whole number from {least} to {most}"));
-                default
-            }
+        if let Some(number) = number.filter(|number| (least..=most).contains(number)) {
+            return number;
         }
+        self.fault(name, format!("must be a whole number from {least} to {most}"));
+        default
     }
 
     /// True or false; false if it was not given.

@@ -1,14 +1,12 @@
 //! The server as a process: started, asked, and stopped with a request in flight.
 
-mod program;
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStderr, Command},
 };
 
-use program::Installation;
+use crate::installation::Installation;
 
 struct Server {
     process: Child,

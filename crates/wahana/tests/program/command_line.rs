@@ -1,8 +1,6 @@
 //! The command line, as its users run it, over a SQLite database of its own.
 
-mod program;
-
-use program::Installation;
+use crate::installation::Installation;
 
 #[test]
 fn an_installation_is_set_up_from_nothing() {
@@ -52,7 +50,7 @@ fn an_installation_is_set_up_from_nothing() {
 }
 
 #[test]
-fn organizations_people_and_tokens_are_managed() {
+fn organizations_and_people_are_managed() {
     let installation = Installation::ready();
     let run = |arguments: &[&str]| installation.run(arguments);
     run(&[
@@ -98,7 +96,48 @@ fn organizations_people_and_tokens_are_managed() {
     .expect_success();
     let shown = run(&["users", "show", "agent@example.com"]).expect_success();
     assert!(shown.contains("Toko Satu (agent)"), "{shown}");
+    let limited = run(&[
+        "--json",
+        "organizations",
+        "set-limit",
+        "Toko Satu",
+        "--sessions",
+        "none",
+    ])
+    .json();
+    assert!(limited["session_limit"].is_null());
+    run(&["organizations", "suspend", "Toko Satu"]).expect_success();
+    run(&["organizations", "resume", "Toko Satu"]).expect_success();
+    let unsure = run(&["organizations", "close", "Toko Satu"]).expect_failure();
+    assert!(unsure.contains("--yes"), "{unsure}");
+    run(&["organizations", "close", "Toko Satu", "--yes"]).expect_success();
+    let list = run(&["--json", "organizations", "list"]).json();
+    assert_eq!(list[0]["status"], "closed");
+    run(&["users", "disable", "owner@example.com"]).expect_success();
+    let users = run(&["--json", "users", "list"]).json();
+    let disabled: Vec<bool> = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["disabled_at"].is_string())
+        .collect();
+    assert_eq!(disabled, [false, true]);
+}
 
+#[test]
+fn tokens_are_made_for_members_and_shown_once() {
+    let installation = Installation::ready();
+    let run = |arguments: &[&str]| installation.run(arguments);
+    run(&["organizations", "create", "--name", "Toko Satu"]).expect_success();
+    let owner = [
+        "users",
+        "create",
+        "--email",
+        "owner@example.com",
+        "--role",
+        "owner",
+    ];
+    run(&[&owner[..], &["--organization", "Toko Satu"]].concat()).expect_success();
     let token = run(&[
         "--json",
         "tokens",
@@ -148,33 +187,6 @@ fn organizations_people_and_tokens_are_managed() {
         let error = create(extra);
         assert!(error.contains(fault), "{error}");
     }
-
-    let limited = run(&[
-        "--json",
-        "organizations",
-        "set-limit",
-        "Toko Satu",
-        "--sessions",
-        "none",
-    ])
-    .json();
-    assert!(limited["session_limit"].is_null());
-    run(&["organizations", "suspend", "Toko Satu"]).expect_success();
-    run(&["organizations", "resume", "Toko Satu"]).expect_success();
-    let unsure = run(&["organizations", "close", "Toko Satu"]).expect_failure();
-    assert!(unsure.contains("--yes"), "{unsure}");
-    run(&["organizations", "close", "Toko Satu", "--yes"]).expect_success();
-    let list = run(&["--json", "organizations", "list"]).json();
-    assert_eq!(list[0]["status"], "closed");
-    run(&["users", "disable", "owner@example.com"]).expect_success();
-    let users = run(&["--json", "users", "list"]).json();
-    let disabled: Vec<bool> = users
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|user| user["disabled_at"].is_string())
-        .collect();
-    assert_eq!(disabled, [false, true]);
 }
 
 #[test]
