@@ -10,14 +10,11 @@ use axum::{
 };
 use http_body_util::Limited;
 use serde::de::DeserializeOwned;
-use wahana_domain::{FileName, MediaType};
+use wahana_domain::{ErrorCode, FileName, MediaType};
 use wahana_service::{FieldErrors, messages::MediaFile};
 
 use super::body::{parse, read, require_json, too_large};
-use crate::{
-    error::{ApiError, ErrorCode},
-    state::ApiState,
-};
+use crate::{error::ApiError, state::ApiState};
 
 /// A body that brings a file. Refused in the order of other bodies: too large (413), of another type
 /// (415), not parseable (400), wrong or unknown fields (422).

@@ -116,7 +116,7 @@ impl Wahana {
 
         let mut service_settings = ServiceSettings {
             media_allow: setup.media_allow,
-            ..ServiceSettings::default()
+            ..ServiceSettings::at(Url::parse("http://wahana.test/").unwrap())
         };
         service_settings.waha_timeouts.send = TimeLimit {
             idle: Duration::from_secs(1),

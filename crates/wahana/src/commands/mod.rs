@@ -148,18 +148,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 async fn open(settings: &Settings) -> anyhow::Result<Services> {
     let keys = settings.keys.load()?;
     let store = Store::open(&settings.database, keys, Arc::new(SystemClock)).await?;
-    services(settings, store)
+    services(store, settings)
 }
 
 /// The services over an open database.
-fn services(settings: &Settings, store: Store) -> anyhow::Result<Services> {
+fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
     let http = HttpClient::new(&HttpOptions::default())?;
-    let service_settings = ServiceSettings {
+    let settings = ServiceSettings {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
         ..ServiceSettings::at(settings.network.public_url.clone())
     };
-    Ok(Services::new(store, http, service_settings))
+    Ok(Services::new(store, http, settings))
 }
 
 /// A name that somebody gives to something.

@@ -92,8 +92,13 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
         serving.await.context("serving metrics ended early")?;
     }
     requests.close();
+    // What was begun for a caller who hung up meanwhile is ended, too.
+    let ended = async {
+        requests.wait().await;
+        state.services().drain().await;
+    };
     tokio::select! {
-        () = requests.wait() => {}
+        () = ended => {}
         () = tokio::time::sleep(settings.limits.shutdown_timeout) => {
             tracing::warn!(connections = requests.len(), "requests that did not end in time are cut off");
         }
@@ -101,8 +106,6 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
             tracing::warn!(signal, connections = requests.len(), "told to stop again: requests are cut off");
         }
     }
-    // What WAHA was asked to do is written down, also for callers who are gone.
-    state.services().drain().await;
     stop_upkeep.cancel();
     upkeep.await.context("the upkeep ended early")?;
     let written = state.services().write_token_uses().await;

@@ -22,7 +22,7 @@ pub(crate) enum Command {
         /// What to call it.
         #[arg(long)]
         name: String,
-        /// Where it is, such as http://127.0.0.1:3000.
+        /// Where it is: a scheme, a host and perhaps a port, such as `http://127.0.0.1:3000`.
         #[arg(long, value_parser = base_url)]
         base_url: BaseUrl,
         /// How many sessions it may hold, or none for as many as come.

@@ -43,7 +43,7 @@ pub(crate) struct AssignArguments {
     /// The session's name in the organization.
     #[arg(long, required_unless_present = "file")]
     name: Option<String>,
-    /// A file with a line for each session: server,waha_name,organization,session_name. Lines without
+    /// A file with a line for each session: `server,waha_name,organization,session_name`. Lines without
     /// an organization are passed over. All of them are assigned, or none.
     #[arg(long, value_name = "CSV", conflicts_with_all = ["server", "waha_name", "organization", "name"])]
     file: Option<PathBuf>,

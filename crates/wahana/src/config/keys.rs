@@ -51,7 +51,7 @@ const MAX_LENGTH: u64 = 128 * 1024;
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Keys> {
     let ring = reader.text("keys.ring");
     let file = reader.text("keys.file");
-    if ring.is_some() && reader.is_from_file("keys.ring") {
+    if ring.is_some() && !reader.is_from_environment("keys.ring") {
         reader.fault(
             "keys.ring",
             "must not be in the configuration file; put the keys into keys.file or the environment",

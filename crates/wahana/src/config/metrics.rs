@@ -13,11 +13,11 @@ pub(crate) struct MetricsSettings {
     pub(crate) listen: Option<SocketAddr>,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<MetricsSettings> {
-    Some(MetricsSettings {
+pub(super) fn read(reader: &mut Reader<'_>) -> MetricsSettings {
+    MetricsSettings {
         is_public: reader.flag("metrics.public"),
-        listen: address(reader, "metrics.listen")?,
-    })
+        listen: address(reader, "metrics.listen"),
+    }
 }
 
 impl MetricsSettings {

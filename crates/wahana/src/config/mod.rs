@@ -42,9 +42,9 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
-    pub(crate) sync: Sync,
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
+    pub(crate) sync: Sync,
 }
 
 /// What the command line says over file and environment: names of settings and their values.
@@ -84,20 +84,22 @@ impl Given {
         let database = database::read(&mut reader);
         let keys = keys::read(&mut reader);
         let limits = limits::read(&mut reader);
-        let sync = sync::read(&mut reader);
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
-        let complete = network.zip(database).zip(keys).zip(log).zip(metrics).map(
-            |((((network, database), keys), log), metrics)| Settings {
+        let sync = sync::read(&mut reader);
+        let complete = network
+            .zip(database)
+            .zip(keys)
+            .zip(log)
+            .map(|(((network, database), keys), log)| Settings {
                 network,
                 database,
                 keys,
                 limits,
-                sync,
                 log,
                 metrics,
-            },
-        );
+                sync,
+            });
         reader.finish(complete)
     }
 
@@ -108,9 +110,9 @@ impl Given {
         shown.extend(database::shown(&settings.database));
         shown.extend(settings.keys.shown());
         shown.extend(settings.limits.shown());
-        shown.extend(settings.sync.shown());
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
+        shown.extend(settings.sync.shown());
         shown
             .into_iter()
             .map(|(name, value)| Effective {

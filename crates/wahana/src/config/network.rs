@@ -26,7 +26,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr
 const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Network> {
-    let listen = address(reader, "listen").map(|listen| listen.unwrap_or(DEFAULT_LISTEN));
+    let listen = address(reader, "listen").unwrap_or(DEFAULT_LISTEN);
     let public_url = reader
         .text("public_url")
         .unwrap_or_else(|| DEFAULT_PUBLIC_URL.to_owned());
@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Network> {
     let cors_origins: Result<Vec<_>, _> = cors_origins.iter().map(|text| origin(text)).collect();
     let cors_origins = reader.take("cors_origins", cors_origins);
     Some(Network {
-        listen: listen?,
+        listen,
         public_url: public_url?,
         hook_url: hook_url?,
         trusted_proxies: trusted_proxies?,
@@ -50,16 +50,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Network> {
     })
 }
 
-/// An address to listen on; `Some(None)` if it was not given, `None` if it is faulty.
-pub(super) fn address(reader: &mut Reader<'_>, name: &str) -> Option<Option<SocketAddr>> {
-    match reader.text(name) {
-        Some(text) => {
-            let parsed = text.parse();
-            let parsed = parsed.map_err(|_| "must be an IP address and a port");
-            reader.take(name, parsed).map(Some)
-        }
-        None => Some(None),
-    }
+/// An address to listen on; `None` if it was not given or is faulty, which is noted.
+pub(super) fn address(reader: &mut Reader<'_>, name: &str) -> Option<SocketAddr> {
+    let text = reader.text(name)?;
+    let parsed = text.parse();
+    reader.take(name, parsed.map_err(|_| "must be an IP address and a port"))
 }
 
 /// The root of a site: wahana is served there and not below it.

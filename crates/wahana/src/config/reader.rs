@@ -119,10 +119,10 @@ impl<'a> Reader<'a> {
             .map_or_else(|| "the default".to_owned(), |metadata| source(metadata, name))
     }
 
-    /// Whether a setting comes from a file.
-    pub(crate) fn is_from_file(&self, name: &str) -> bool {
+    /// Whether a setting comes from the environment.
+    pub(crate) fn is_from_environment(&self, name: &str) -> bool {
         let metadata = self.figment.find_metadata(name);
-        metadata.is_some_and(|metadata| matches!(metadata.source, Some(Source::File(_))))
+        metadata.is_some_and(is_environment)
     }
 
     /// A text; `None` if it was not given or is faulty.
@@ -142,14 +142,13 @@ impl<'a> Reader<'a> {
         let Ok(value) = self.figment.find_value(name) else {
             return default;
         };
-        let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
-        match number.filter(|number| (least..=most).contains(number)) {
-            Some(number) => number,
-            None => {
-                self.fault(name, format!("must be a whole number from {least} to {most}"));
-                default
-            }
+        let signed = value.to_i128().and_then(|number| u64::try_from(number).ok());
+        let number = signed.or_else(|| u64::try_from(value.to_u128()?).ok());
+        if let Some(number) = number.filter(|number| (least..=most).contains(number)) {
+            return number;
         }
+        self.fault(name, format!("must be a whole number from {least} to {most}"));
+        default
     }
 
     /// True or false; false if it was not given.
@@ -195,9 +194,13 @@ impl<'a> Reader<'a> {
 fn source(metadata: &Metadata, name: &str) -> String {
     match &metadata.source {
         Some(Source::File(path)) => format!("file {}", path.display()),
-        _ if metadata.name.contains("environment") => {
+        _ if is_environment(metadata) => {
             format!("environment variable {}", setting::environment_variable(name))
         }
         _ => "the command line".to_owned(),
     }
+}
+
+fn is_environment(metadata: &Metadata) -> bool {
+    metadata.name.contains("environment")
 }

@@ -52,6 +52,8 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("log.level = 'x=MARK'", "log.level"),
         ("metrics.public = 'MARK'", "metrics.public"),
         ("metrics.listen = 'MARK'", "metrics.listen"),
+        ("sync.max_age_seconds = 0", "sync.max_age_seconds"),
+        ("sync.wait_seconds = 'MARK'", "sync.wait_seconds"),
         ("databse.url = 'MARK'", "databse"),
         ("database.password = 'MARK'", "database.password"),
         ("database = 'MARK'", "database"),

@@ -6,7 +6,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use wahana_domain::{
@@ -17,7 +16,7 @@ use wahana_service::{FieldErrors, audit::Position, platform::audit};
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Operated, Query},
+    extract::{Cursor, NextCursor, Operated, Query, limit},
     state::ApiState,
 };
 
@@ -50,13 +49,6 @@ pub(crate) struct PlatformAuditEntryResource {
     created_at: Timestamp,
 }
 
-/// Where the next page begins.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NextCursor {
-    /// Null at the end.
-    next_cursor: Option<String>,
-}
-
 /// Which part of the log.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -69,39 +61,19 @@ pub(crate) struct AuditPaging {
     cursor: Option<String>,
 }
 
-const DEFAULT_LIMIT: u64 = 50;
-const MAX_LIMIT: u64 = 100;
-
 impl AuditPaging {
     fn check(self) -> Result<(Option<Position>, u64), FieldErrors> {
         let mut errors = FieldErrors::default();
-        let limit = match self.limit {
-            None => Ok(DEFAULT_LIMIT),
-            Some(limit) => u64::try_from(limit)
-                .ok()
-                .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-                .ok_or_else(|| format!("must be from 1 to {MAX_LIMIT}")),
-        };
-        let limit = errors.take("limit", limit);
-        let before = self.cursor.and_then(|cursor| {
-            let position = position(&cursor).ok_or("must be a meta.next_cursor of this list");
-            errors.take("cursor", position)
-        });
+        let limit = limit(self.limit, &mut errors);
+        let before = self
+            .cursor
+            .and_then(|text| errors.take("cursor", Cursor::parse(&text)))
+            .map(|cursor| Position {
+                created_at: cursor.at,
+                id: cursor.id.into(),
+            });
         errors.finish(limit.map(|limit| (before, limit)))
     }
-}
-
-fn cursor(position: &Position) -> String {
-    BASE64URL_NOPAD.encode(format!("{}.{}", position.created_at.as_micros(), position.id).as_bytes())
-}
-
-fn position(cursor: &str) -> Option<Position> {
-    let text = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
-    let (created_at, id) = text.split_once('.')?;
-    Some(Position {
-        created_at: Timestamp::from_micros(created_at.parse().ok()?),
-        id: id.parse().ok()?,
-    })
 }
 
 impl From<AuditEntry> for PlatformAuditEntryResource {
@@ -142,10 +114,13 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let (before, limit) = paging.check()?;
     let page = audit::page(state.services(), &operated.operator, before.as_ref(), limit).await?;
-    let next_cursor = page.next.as_ref().map(cursor);
+    let next = page.next.map(|position| Cursor {
+        at: position.created_at,
+        id: position.id.as_uuid(),
+    });
     let resources: Vec<PlatformAuditEntryResource> = page.entries.into_iter().map(Into::into).collect();
     Ok(operated
         .reply("Audit log retrieved.", resources)
-        .with_meta(NextCursor { next_cursor })
+        .with_meta(NextCursor::of(next))
         .into_response())
 }

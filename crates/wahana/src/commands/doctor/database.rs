@@ -10,7 +10,7 @@ use wahana_service::{
 use wahana_store::{KeyRing, Store, StoreError};
 
 use super::Finding;
-use crate::config::Settings;
+use crate::{commands::services, config::Settings};
 
 const SUBJECT: &str = "database";
 
@@ -25,7 +25,7 @@ pub(super) async fn examine(settings: &Settings, keys: KeyRing) -> (Option<Servi
             );
         }
     };
-    let services = match super::super::services(settings, store) {
+    let services = match services(store, settings) {
         Ok(services) => services,
         Err(error) => return (None, vec![Finding::fault(SUBJECT, error.to_string(), None)]),
     };

@@ -139,14 +139,11 @@ fn report(findings: &[Finding], output: Output) -> anyhow::Result<()> {
     if output.is_json {
         return output.list(findings);
     }
-    let mut text = String::new();
-    for finding in findings {
+    let lines = findings.iter().map(|finding| {
         let cells = finding.cells();
-        let line = format!("{:8} {}: {}\n", cells[1], cells[0], cells[2]);
-        text.push_str(&line);
-        if let Some(advice) = &finding.advice {
-            text.push_str(&format!("         -> {advice}\n"));
-        }
-    }
-    print(&text)
+        let advice = finding.advice.as_ref();
+        let advice = advice.map_or_else(String::new, |advice| format!("         -> {advice}\n"));
+        format!("{:8} {}: {}\n{advice}", cells[1], cells[0], cells[2])
+    });
+    print(&lines.collect::<String>())
 }

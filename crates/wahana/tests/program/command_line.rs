@@ -1,0 +1,390 @@
+//! The command line, as its users run it, over a SQLite database of its own.
+
+use crate::installation::Installation;
+
+#[test]
+fn an_installation_is_set_up_from_nothing() {
+    let installation = Installation::empty();
+    installation.run(&["keys", "init"]).expect_success();
+    let early = installation.run(&["users", "list"]).expect_failure();
+    assert!(early.contains("wahana migrate"), "{early}");
+    let applied = installation.run(&["--json", "migrate"]).json();
+    assert!(!applied.as_array().unwrap().is_empty());
+    let again = installation.run(&["migrate"]).expect_success();
+    assert!(again.contains("nothing to do"), "{again}");
+
+    let created = installation
+        .run_with_input(
+            &[
+                "--json",
+                "users",
+                "create",
+                "--email",
+                "operator@example.com",
+                "--platform-administrator",
+                "--password-stdin",
+            ],
+            "correct horse battery\n",
+        )
+        .json();
+    assert_eq!(created["is_platform_administrator"], true);
+    let token = installation
+        .run(&[
+            "--json",
+            "platform-tokens",
+            "create",
+            "--user",
+            "operator@example.com",
+        ])
+        .json();
+    assert!(token["bearer"].as_str().unwrap().starts_with("platform_"));
+    let list = installation.run(&["platform-tokens", "list"]).expect_success();
+    let (id, secret) = token["bearer"].as_str().unwrap().split_once('|').unwrap();
+    assert!(list.contains(id) && !list.contains(secret), "{list}");
+    installation
+        .run(&["platform-tokens", "revoke", id])
+        .expect_success();
+    installation
+        .run(&["platform-tokens", "revoke", id])
+        .expect_failure();
+}
+
+#[test]
+fn organizations_and_people_are_managed() {
+    let installation = Installation::ready();
+    let run = |arguments: &[&str]| installation.run(arguments);
+    run(&[
+        "organizations",
+        "create",
+        "--name",
+        "Toko Satu",
+        "--country",
+        "id",
+        "--session-limit",
+        "3",
+    ])
+    .expect_success();
+    run(&[
+        "users",
+        "create",
+        "--email",
+        "owner@example.com",
+        "--organization",
+        "Toko Satu",
+        "--role",
+        "owner",
+    ])
+    .expect_success();
+    run(&[
+        "users",
+        "create",
+        "--email",
+        "agent@example.com",
+        "--name",
+        "Agen",
+    ])
+    .expect_success();
+    run(&[
+        "users",
+        "add-membership",
+        "AGENT@example.com",
+        "--organization",
+        "Toko Satu",
+        "--role",
+        "agent",
+    ])
+    .expect_success();
+    let shown = run(&["users", "show", "agent@example.com"]).expect_success();
+    assert!(shown.contains("Toko Satu (agent)"), "{shown}");
+    let limited = run(&[
+        "--json",
+        "organizations",
+        "set-limit",
+        "Toko Satu",
+        "--sessions",
+        "none",
+    ])
+    .json();
+    assert!(limited["session_limit"].is_null());
+    run(&["organizations", "suspend", "Toko Satu"]).expect_success();
+    run(&["organizations", "resume", "Toko Satu"]).expect_success();
+    let unsure = run(&["organizations", "close", "Toko Satu"]).expect_failure();
+    assert!(unsure.contains("--yes"), "{unsure}");
+    run(&["organizations", "close", "Toko Satu", "--yes"]).expect_success();
+    let list = run(&["--json", "organizations", "list"]).json();
+    assert_eq!(list[0]["status"], "closed");
+    run(&["users", "disable", "owner@example.com"]).expect_success();
+    let users = run(&["--json", "users", "list"]).json();
+    let disabled: Vec<bool> = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["disabled_at"].is_string())
+        .collect();
+    assert_eq!(disabled, [false, true]);
+}
+
+#[test]
+fn tokens_are_made_for_members_and_shown_once() {
+    let installation = Installation::ready();
+    let run = |arguments: &[&str]| installation.run(arguments);
+    run(&["organizations", "create", "--name", "Toko Satu"]).expect_success();
+    let owner = [
+        "users",
+        "create",
+        "--email",
+        "owner@example.com",
+        "--role",
+        "owner",
+    ];
+    run(&[&owner[..], &["--organization", "Toko Satu"]].concat()).expect_success();
+    let token = run(&[
+        "--json",
+        "tokens",
+        "create",
+        "--organization",
+        "Toko Satu",
+        "--user",
+        "owner@example.com",
+        "--ability",
+        "sessions:read",
+        "--ability",
+        "messages:send",
+        "--expires",
+        "90d",
+    ])
+    .json();
+    assert_eq!(
+        token["abilities"],
+        serde_json::json!(["sessions:read", "messages:send"])
+    );
+    assert!(token["expires_at"].is_string());
+    let (id, secret) = token["bearer"].as_str().unwrap().split_once('|').unwrap();
+    let list = run(&["tokens", "list", "--organization", "Toko Satu"]).expect_success();
+    assert!(list.contains(id) && !list.contains(secret), "{list}");
+    run(&["tokens", "revoke", id, "--organization", "Toko Satu"]).expect_success();
+
+    let create = |extra: &[&str]| {
+        let mut arguments = vec!["tokens", "create", "--organization", "Toko Satu"];
+        arguments.extend(extra);
+        run(&arguments).expect_failure()
+    };
+    for (extra, fault) in [
+        (&["--user", "stranger@example.com"][..], "member"),
+        (
+            &["--user", "owner@example.com", "--ability", "everything"],
+            "sessions:read",
+        ),
+        (
+            &["--user", "owner@example.com", "--session", "nobody"],
+            "sessions",
+        ),
+        (
+            &["--user", "owner@example.com", "--expires", "2020-01-01T00:00:00Z"],
+            "future",
+        ),
+    ] {
+        let error = create(extra);
+        assert!(error.contains(fault), "{error}");
+    }
+}
+
+#[test]
+fn passwords_are_never_printed_and_weak_ones_are_refused() {
+    let installation = Installation::ready();
+    installation
+        .run(&["users", "create", "--email", "a@example.com"])
+        .expect_success();
+    let set = ["users", "set-password", "a@example.com", "--password-stdin"];
+    let done = installation.run_with_input(&set, "correct horse battery\n");
+    assert!(!done.everything().contains("battery"));
+    done.expect_success();
+    for input in ["MARK\n", "", "MARK MARK MARK\nMARK MARK\n"] {
+        let refused = installation.run_with_input(&set, input);
+        assert!(!refused.everything().contains("MARK"));
+        refused.expect_failure();
+    }
+    // Nobody can be asked here, and the command says what to do instead.
+    let nobody = installation
+        .run(&["users", "set-password", "a@example.com"])
+        .expect_failure();
+    assert!(nobody.contains("--password-stdin"), "{nobody}");
+    let operator = [
+        "users",
+        "create",
+        "--email",
+        "b@example.com",
+        "--platform-administrator",
+    ];
+    let nobody = installation.run(&operator).expect_failure();
+    assert!(nobody.contains("--password-stdin"), "{nobody}");
+}
+
+#[test]
+fn servers_are_managed_and_their_keys_never_printed_or_taken_as_arguments() {
+    let installation = Installation::ready();
+    let add = [
+        "servers",
+        "add",
+        "--name",
+        "one",
+        "--base-url",
+        "http://10.0.0.8:3000",
+    ];
+    let with = |extra: &[&'static str]| [&add[..], extra].concat();
+    let added = installation.run_with_input(&with(&["--key-stdin", "--capacity", "5"]), "KEY-MARK\n");
+    assert!(!added.everything().contains("KEY-MARK"));
+    added.expect_success();
+    installation.run(&with(&["--key", "KEY-MARK"])).expect_failure();
+    let nobody = installation.run(&add).expect_failure();
+    assert!(nobody.contains("--key-stdin"), "{nobody}");
+    let unset = installation
+        .run(&with(&["--key-env", "NOT_SET_ANYWHERE"]))
+        .expect_failure();
+    assert!(unset.contains("NOT_SET_ANYWHERE"), "{unset}");
+    let metadata = [
+        "servers",
+        "add",
+        "--name",
+        "x",
+        "--base-url",
+        "http://169.254.169.254",
+        "--key-stdin",
+    ];
+    let refused = installation
+        .run_with_input(&metadata, "KEY-MARK")
+        .expect_failure();
+    assert!(refused.contains("link-local"), "{refused}");
+
+    let update = [
+        "--json",
+        "servers",
+        "update",
+        "one",
+        "--name",
+        "eins",
+        "--key-env",
+        "WAHA_API_KEY",
+    ];
+    let updated = installation
+        .run_with_environment(&update, &[("WAHA_API_KEY", "KEY-MARK-2")])
+        .json();
+    assert_eq!(
+        (&updated["name"], &updated["capacity"]),
+        (&"eins".into(), &5.into())
+    );
+    let list = installation.run(&["servers", "list"]).expect_success();
+    assert!(
+        list.contains("http://10.0.0.8:3000/") && !list.contains("KEY-MARK"),
+        "{list}"
+    );
+    installation.run(&["servers", "remove", "eins"]).expect_success();
+    assert_eq!(
+        installation.run(&["--json", "servers", "list"]).json(),
+        serde_json::json!([])
+    );
+    // What is at rest is encrypted.
+    assert!(
+        !installation
+            .database()
+            .windows(8)
+            .any(|bytes| bytes == b"KEY-MARK")
+    );
+}
+
+#[test]
+fn the_document_is_printed_alone() {
+    let installation = Installation::empty();
+    let document = installation.run(&["openapi"]);
+    assert_eq!(document.json()["openapi"], "3.1.0");
+    assert!(document.stderr.is_empty(), "{}", document.stderr);
+}
+
+#[test]
+fn a_faulty_configuration_is_told_by_name_and_place_and_without_values() {
+    let installation = Installation::empty();
+    installation.write("wahana.toml", "listen = 'MARK'\n[databse]\nurl = 'MARK'\n");
+    let environment = [("WAHANA_LOG__FORMAT", "MARK")];
+    let error = installation
+        .run_with_environment(&["migrate"], &environment)
+        .expect_failure();
+    for part in [
+        "listen (from file",
+        "wahana.toml)",
+        "databse",
+        "environment variable WAHANA_LOG__FORMAT",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!error.contains("MARK"), "{error}");
+    let missing = installation
+        .run(&["--config", "nowhere.toml", "config"])
+        .expect_failure();
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[test]
+fn the_effective_configuration_is_shown_without_secrets() {
+    let installation = Installation::empty();
+    let environment = [
+        ("WAHANA_DATABASE__URL", "postgres://me:MARK@db.example.com/wahana"),
+        ("WAHANA_KEYS__RING", "1 MARK"),
+    ];
+    let shown = installation
+        .run_with_environment(&["config"], &environment)
+        .expect_success();
+    assert!(
+        shown.contains("me:***@db.example.com") && !shown.contains("MARK"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_doctor_names_what_is_wrong_and_what_to_do() {
+    let installation = Installation::empty();
+    let ill = installation.run(&["doctor"]);
+    assert!(
+        ill.stdout.contains("wahana keys init") && ill.stdout.contains("wahana migrate"),
+        "{}",
+        ill.stdout
+    );
+    ill.expect_failure();
+    installation.run(&["keys", "init"]).expect_success();
+    installation.run(&["migrate"]).expect_success();
+    let fair = installation.run(&["doctor"]).expect_success();
+    assert!(
+        fair.contains("wahana users create") && fair.contains("wahana servers add"),
+        "{fair}"
+    );
+
+    let public = [("WAHANA_PUBLIC_URL", "http://wahana.example.com")];
+    let public = installation
+        .run_with_environment(&["--json", "doctor"], &public)
+        .json();
+    let warned = public
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|finding| finding["subject"] == "network" && finding["verdict"] == "warning");
+    assert!(warned, "{public}");
+
+    let add = [
+        "servers",
+        "add",
+        "--name",
+        "one",
+        "--base-url",
+        "http://127.0.0.1:3000",
+        "--key-stdin",
+    ];
+    installation.run_with_input(&add, "key").expect_success();
+    installation.allow_others_to_read("wahana.keys");
+    let open = installation.run(&["doctor"]);
+    assert!(open.stdout.contains("chmod 600"), "{}", open.stdout);
+    open.expect_failure();
+    installation.remove("wahana.keys");
+    installation.run(&["keys", "init"]).expect_success();
+    let other_keys = installation.run(&["doctor"]);
+    assert!(other_keys.stdout.contains("key ring"), "{}", other_keys.stdout);
+    other_keys.expect_failure();
+}

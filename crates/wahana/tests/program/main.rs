@@ -1,0 +1,10 @@
+//! The program, as its users run it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lint knows test functions, but not what they call"
+)]
+
+mod command_line;
+mod installation;
+mod serve;
