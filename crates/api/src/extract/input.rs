@@ -80,11 +80,7 @@ impl Paging {
 
 impl Page {
     /// Checks both numbers of a request that has other parameters too.
-    pub(crate) fn check(
-        page: Option<i64>,
-        per_page: Option<i64>,
-        errors: &mut FieldErrors,
-    ) -> Option<Self> {
+    pub(crate) fn check(page: Option<i64>, per_page: Option<i64>, errors: &mut FieldErrors) -> Option<Self> {
         let number = errors.take("page", within(page, 1, MAX_PAGE));
         let size = errors.take("per_page", within(per_page, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE));
         Some(Self {

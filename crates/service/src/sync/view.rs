@@ -74,7 +74,9 @@ impl View {
         let is_at_most = |age: Duration| synced_at.is_some_and(|at| now.since(at) <= age);
         let is_fresh = match wanted {
             Wanted::Since(demanded_at) => synced_at.is_some_and(|at| at >= demanded_at),
-            Wanted::Young => is_at_most(sync.0.max_age) && state.outdated_at.is_none_or(|at| synced_at >= Some(at)),
+            Wanted::Young => {
+                is_at_most(sync.0.max_age) && state.outdated_at.is_none_or(|at| synced_at >= Some(at))
+            }
         };
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_in_the_air()) {
             let is_hopeful = match wanted {
