@@ -63,7 +63,11 @@ async fn a_session_is_made_under_a_random_name(database: &TestDatabase) {
     assert_eq!(server.sim.session_status(&other), Some(waha_sim::Status::Stopped));
     assert_eq!(owner.status(name).await["id"], unnamed.data()["id"]);
     let id = unnamed.data()["id"].as_str().unwrap();
-    assert_eq!(owner.status(id).await["session_name"], name, "the id names it too");
+    assert_eq!(
+        owner.status(id).await["session_name"],
+        name,
+        "the id names it too"
+    );
 }
 
 async fn a_name_is_unique_within_the_organization_only(database: &TestDatabase) {
@@ -73,14 +77,18 @@ async fn a_name_is_unique_within_the_organization_only(database: &TestDatabase) 
     let body = json!({"session_name": "shop"});
     let of_a = a.post_json("", &body).await.expect(201);
     server.sim.reset_records();
-    a.post_json("", &body).await.refused(409, "SESSION_ALREADY_EXISTS");
+    a.post_json("", &body)
+        .await
+        .refused(409, "SESSION_ALREADY_EXISTS");
     assert_eq!(server.sim.counts().total, 0);
     let of_b = b.post_json("", &body).await.expect(201);
     assert_ne!(of_a.data()["id"], of_b.data()["id"]);
     let names = world.waha_names("shop").await;
     assert_eq!(names.len(), 2);
     assert_ne!(names[0], names[1]);
-    let other_case = a.post_json("", &json!({"session_name": "Shop", "start": false})).await;
+    let other_case = a
+        .post_json("", &json!({"session_name": "Shop", "start": false}))
+        .await;
     other_case.expect(201);
 }
 
@@ -90,9 +98,26 @@ async fn tricks_are_no_names(database: &TestDatabase) {
     let owner = world.owner("a").await;
     let too_long = "x".repeat(55);
     for name in [
-        "", " ", "a b", "a/b", "..", "a.b", "a%2fb", "sаles", "a\u{200b}b", "a\u{0}b", "start", "Stop", "logout",
-        "sessions", "server", "keys", "sendText", "0190a3b1-7c44-7def-8a51-0123456789ab",
-        "0190a3b17c447def8a510123456789ab", &too_long,
+        "",
+        " ",
+        "a b",
+        "a/b",
+        "..",
+        "a.b",
+        "a%2fb",
+        "sаles",
+        "a\u{200b}b",
+        "a\u{0}b",
+        "start",
+        "Stop",
+        "logout",
+        "sessions",
+        "server",
+        "keys",
+        "sendText",
+        "0190a3b1-7c44-7def-8a51-0123456789ab",
+        "0190a3b17c447def8a510123456789ab",
+        &too_long,
     ] {
         let answer = owner.post_json("", &json!({"session_name": name})).await;
         let answer = answer.refused(422, "VALIDATION_ERROR");
@@ -102,7 +127,9 @@ async fn tricks_are_no_names(database: &TestDatabase) {
         let answer = owner.post_json("", &json!({"session_name": name})).await;
         answer.refused(422, "VALIDATION_ERROR");
     }
-    let twice = owner.request(Method::POST, "").header("content-type", "application/json");
+    let twice = owner
+        .request(Method::POST, "")
+        .header("content-type", "application/json");
     let twice = twice.body(r#"{"session_name": "one", "session_\u006eame": "two"}"#);
     owner.send(twice).await.refused(422, "VALIDATION_ERROR");
     assert_eq!(server.sim.counts().total, 0);
@@ -112,7 +139,9 @@ async fn tricks_are_no_names(database: &TestDatabase) {
 async fn the_quota_counts_living_sessions(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
-    let home = world.organization("a", OrganizationLimits { sessions: Some(2) }).await;
+    let home = world
+        .organization("a", OrganizationLimits { sessions: Some(2) })
+        .await;
     let owner = world.member(home, Role::Owner).await;
     for name in ["first", "second"] {
         world.waiting(&owner, &server, name).await;
@@ -163,7 +192,9 @@ async fn what_waha_refuses_leaves_nothing_behind(database: &TestDatabase) {
     let server = world.server("one").await;
     let owner = world.owner("a").await;
     for status in [400, 401, 403, 422] {
-        server.sim.set_fault(Fault::new(FaultKind::Status(status)).method("POST"));
+        server
+            .sim
+            .set_fault(Fault::new(FaultKind::Status(status)).method("POST"));
         let body = json!({"session_name": "shop"});
         owner.post_json("", &body).await.refused(502, "WAHA_ERROR");
         assert_eq!(owner.names("").await, Vec::<String>::new(), "{status}");
@@ -191,20 +222,34 @@ async fn what_waha_may_have_made_stays_known(database: &TestDatabase) {
         let answer = owner.post_json("", &json!({"session_name": name})).await;
         let answer = answer.refused(504, "WAHA_TIMEOUT");
         assert!(answer.message().contains("not known"), "{}", answer.message());
-        assert_eq!(answer.data()["session_name"], name, "what can be asked about later: {}", answer.json);
+        assert_eq!(
+            answer.data()["session_name"],
+            name,
+            "what can be asked about later: {}",
+            answer.json
+        );
         assert_eq!(answer.data()["session_id"], owner.status(name).await["id"]);
         server.sim.clear_faults();
-        owner.post_json("", &json!({"session_name": name})).await.refused(409, "SESSION_ALREADY_EXISTS");
+        owner
+            .post_json("", &json!({"session_name": name}))
+            .await
+            .refused(409, "SESSION_ALREADY_EXISTS");
     }
     // What WAHA did make is ours: nothing is left behind there unseen.
     let performed = world.waha_name("performed").await;
-    server.sim.wait_for_status(&performed, waha_sim::Status::ScanQrCode).await;
+    server
+        .sim
+        .wait_for_status(&performed, waha_sim::Status::ScanQrCode)
+        .await;
     world.clock.advance(Duration::from_mins(2));
     assert_eq!(owner.status("performed").await["status"], "scan_qr");
     let hanging = owner.status("hanging").await;
     assert_eq!(hanging["status"], "disconnected", "it was never made");
     // And it can still be had.
-    assert_eq!(owner.post("/hanging/start").await.ok().data()["status"], "connecting");
+    assert_eq!(
+        owner.post("/hanging/start").await.ok().data()["status"],
+        "connecting"
+    );
 }
 
 async fn only_what_may_be_set_is_set(database: &TestDatabase) {
@@ -223,9 +268,20 @@ async fn only_what_may_be_set_is_set(database: &TestDatabase) {
         let body = json!({"session_name": "shop", "configuration": configuration});
         let answer = owner.post_json("", &body).await.refused(422, "VALIDATION_ERROR");
         let errors = answer.json["errors"].as_object().unwrap();
-        assert!(errors.keys().all(|field| field.starts_with("configuration.")), "{errors:?}");
+        assert!(
+            errors.keys().all(|field| field.starts_with("configuration.")),
+            "{errors:?}"
+        );
     }
-    for field in ["id", "organization_id", "role", "server", "waha_name", "config", "name"] {
+    for field in [
+        "id",
+        "organization_id",
+        "role",
+        "server",
+        "waha_name",
+        "config",
+        "name",
+    ] {
         let body = json!({"session_name": "shop", field: "x"});
         let answer = owner.post_json("", &body).await.refused(422, "VALIDATION_ERROR");
         assert!(answer.json["errors"][field].is_array(), "{field}");
@@ -244,8 +300,14 @@ async fn only_what_may_be_set_is_set(database: &TestDatabase) {
     assert_eq!(on_waha["debug"], true);
     assert_eq!(on_waha["ignore"]["status"], true);
     assert_eq!(on_waha["ignore"]["groups"], false);
-    assert_eq!(on_waha["client"], json!({"deviceName": "Shop", "browserName": "Firefox"}));
-    assert_eq!(on_waha["noweb"], json!({"markOnline": false, "store": {"enabled": true, "fullSync": false}}));
+    assert_eq!(
+        on_waha["client"],
+        json!({"deviceName": "Shop", "browserName": "Firefox"})
+    );
+    assert_eq!(
+        on_waha["noweb"],
+        json!({"markOnline": false, "store": {"enabled": true, "fullSync": false}})
+    );
 }
 
 async fn who_hangs_up_gets_the_session_all_the_same(database: &TestDatabase) {
@@ -253,15 +315,28 @@ async fn who_hangs_up_gets_the_session_all_the_same(database: &TestDatabase) {
     let server = world.server("one").await;
     let home = world.organization("a", OrganizationLimits::default()).await;
     let owner = world.member(home, Role::Owner).await;
-    server.sim.set_fault(Fault::slow(Duration::from_millis(600)).method("POST"));
-    let request = owner.request(Method::POST, "").json(&json!({"session_name": "shop"}));
+    server
+        .sim
+        .set_fault(Fault::slow(Duration::from_millis(600)).method("POST"));
+    let request = owner
+        .request(Method::POST, "")
+        .json(&json!({"session_name": "shop"}));
     let sent = tokio::spawn(request.send());
     eventually(async || server.sim.counts().route(CREATE) == 1).await;
     sent.abort();
     let outcomes = async || -> Vec<AuditOutcome> {
-        world.audit(home).await.into_iter().map(|entry| entry.outcome).collect()
+        world
+            .audit(home)
+            .await
+            .into_iter()
+            .map(|entry| entry.outcome)
+            .collect()
     };
-    assert_eq!(outcomes().await, [AuditOutcome::Intent], "WAHA has not answered yet");
+    assert_eq!(
+        outcomes().await,
+        [AuditOutcome::Intent],
+        "WAHA has not answered yet"
+    );
     eventually(async || outcomes().await == [AuditOutcome::Intent, AuditOutcome::Success]).await;
     server.sim.clear_faults();
     assert_eq!(owner.status("shop").await["desired_status"], "running");
@@ -270,11 +345,17 @@ async fn who_hangs_up_gets_the_session_all_the_same(database: &TestDatabase) {
 async fn a_burst_makes_one_session_of_a_name_and_keeps_to_the_quota(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
-    let home = world.organization("a", OrganizationLimits { sessions: Some(3) }).await;
+    let home = world
+        .organization("a", OrganizationLimits { sessions: Some(3) })
+        .await;
     let owner = world.member(home, Role::Owner).await;
     let burst = futures_util::future::join_all((0..12).map(|number| {
         let (owner, name) = (owner.clone(), format!("s{}", number % 6));
-        async move { owner.post_json("", &json!({"session_name": name, "start": false})).await }
+        async move {
+            owner
+                .post_json("", &json!({"session_name": name, "start": false}))
+                .await
+        }
     }));
     let mut made = 0;
     for answer in burst.await {

@@ -47,7 +47,10 @@ async fn foreign_and_missing_are_equal(database: &TestDatabase) {
             }
             answers.push((answer.headers, answer.body));
         }
-        assert!(answers.iter().all(|answer| *answer == answers[0]), "{method} {path}");
+        assert!(
+            answers.iter().all(|answer| *answer == answers[0]),
+            "{method} {path}"
+        );
     }
     assert_eq!(server.sim.counts().total, 0);
     assert_eq!(b.status("shop").await["status"], "working");

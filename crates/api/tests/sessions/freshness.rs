@@ -27,7 +27,13 @@ async fn a_young_answer_is_given_again(database: &TestDatabase) {
     world.later();
     owner.get("").await.ok();
     server.sim.reset_records();
-    for path in ["", "/shop/status", "/shop/connected", "/shop/health", "?status=error"] {
+    for path in [
+        "",
+        "/shop/status",
+        "/shop/connected",
+        "/shop/health",
+        "?status=error",
+    ] {
         let answer = owner.get(path).await.ok();
         assert_eq!(answer.sync()["is_fresh"], true, "{path}");
     }
@@ -54,7 +60,11 @@ async fn readers_of_all_organizations_share_one_call(database: &TestDatabase) {
     server.sim.set_fault(slow);
     let answers = join_all((0..50).map(|number| {
         let reader = &readers[number % readers.len()];
-        async move { reader.get(if number % 2 == 0 { "" } else { "/shop/status" }).await }
+        async move {
+            reader
+                .get(if number % 2 == 0 { "" } else { "/shop/status" })
+                .await
+        }
     }));
     for answer in answers.await {
         assert_eq!(answer.ok().sync()["is_fresh"], true);
@@ -83,7 +93,10 @@ async fn a_hanging_server_holds_up_no_other(database: &TestDatabase) {
     world.waiting(&owner, &two, "second").await;
     world.later();
     for name in ["first", "second"] {
-        assert_eq!(owner.post(&format!("/{name}/sync")).await.ok().data()["status"], "scan_qr");
+        assert_eq!(
+            owner.post(&format!("/{name}/sync")).await.ok().data()["status"],
+            "scan_qr"
+        );
     }
 
     let (first, second) = (world.waha_name("first").await, world.waha_name("second").await);
@@ -96,14 +109,26 @@ async fn a_hanging_server_holds_up_no_other(database: &TestDatabase) {
     world.later();
     let list = owner.get("?sort_by=session_name&sort_direction=asc").await.ok();
     assert_eq!(two.sim.counts().route(LIST), 1, "it was asked, and still hangs");
-    assert_eq!(list.data()[0]["status"], "disconnected", "the other server's news are there");
+    assert_eq!(
+        list.data()[0]["status"],
+        "disconnected",
+        "the other server's news are there"
+    );
     assert_eq!(list.data()[1]["status"], "scan_qr", "this one's are not");
     assert_eq!(list.sync()["is_fresh"], false);
     assert!(list.sync()["reason"].is_string());
-    assert!(list.sync()["age_seconds"].as_u64().unwrap() >= 20, "{}", list.sync());
+    assert!(
+        list.sync()["age_seconds"].as_u64().unwrap() >= 20,
+        "{}",
+        list.sync()
+    );
     owner.get("/second/status").await.ok();
     owner.get("/second/health").await.ok();
-    assert_eq!(two.sim.counts().route(LIST), 1, "nobody asks again while it hangs");
+    assert_eq!(
+        two.sim.counts().route(LIST),
+        1,
+        "nobody asks again while it hangs"
+    );
 
     two.sim.clear_faults();
     // The call that hangs is given up at some time; then the next reader asks again.

@@ -53,7 +53,11 @@ async fn the_filters_partition_the_sessions(database: &TestDatabase) {
     ];
     let mut in_groups = 0;
     for (group, names) in groups {
-        assert_eq!(owner.names(&format!("{by_name}status={group}")).await, names, "{group}");
+        assert_eq!(
+            owner.names(&format!("{by_name}status={group}")).await,
+            names,
+            "{group}"
+        );
         in_groups += names.len();
     }
     let all = owner.names(&format!("{by_name}status=all")).await;
@@ -65,7 +69,11 @@ async fn the_filters_partition_the_sessions(database: &TestDatabase) {
         ("scan_qr", vec!["waiting"]),
         ("action_required", vec!["passkey"]),
     ] {
-        assert_eq!(owner.names(&format!("{by_name}status={status}")).await, names, "{status}");
+        assert_eq!(
+            owner.names(&format!("{by_name}status={status}")).await,
+            names,
+            "{status}"
+        );
     }
     for (health, names) in [
         ("healthy", vec!["working"]),
@@ -85,7 +93,9 @@ async fn words_are_searched_where_people_look(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
     let owner = world.owner("a").await;
-    world.working(&owner, &server, "Front_Desk", "6281234567890").await;
+    world
+        .working(&owner, &server, "Front_Desk", "6281234567890")
+        .await;
     let shop = json!({
         "session_name": "shop", "display_name": "Ärztehaus 100%", "business_name": "Toko Bunga", "start": false,
     });
@@ -132,7 +142,13 @@ async fn pages_and_orders_are_kept(database: &TestDatabase) {
     assert!(upwards.is_sorted());
     let downwards = owner.names("sort_by=session_name&sort_direction=desc").await;
     assert!(downwards.iter().rev().is_sorted());
-    for column in ["created_at", "updated_at", "display_name", "status", "last_message_at"] {
+    for column in [
+        "created_at",
+        "updated_at",
+        "display_name",
+        "status",
+        "last_message_at",
+    ] {
         let names = owner.names(&format!("sort_by={column}")).await;
         assert_eq!(names.len(), 17, "{column}");
     }
@@ -154,9 +170,16 @@ async fn the_answer_says_whose_it_is_and_how_old(database: &TestDatabase) {
     assert!(answer.sync()["reason"].is_null());
     assert_eq!(answer.data()[0]["last_synced_at"], answer.sync()["synced_at"]);
     assert_eq!(answer.data()[0]["last_health_check"], answer.sync()["synced_at"]);
-    assert_eq!(answer.json["meta"]["organization"]["id"], session["organization_id"]);
+    assert_eq!(
+        answer.json["meta"]["organization"]["id"],
+        session["organization_id"]
+    );
     assert_eq!(answer.data()[0]["phone_number"], "+15550000001");
-    assert_eq!(answer.data()[0]["updated_at"], session["updated_at"], "being looked at is no change");
+    assert_eq!(
+        answer.data()[0]["updated_at"],
+        session["updated_at"],
+        "being looked at is no change"
+    );
 }
 
 async fn what_is_not_a_parameter_is_refused(database: &TestDatabase) {
@@ -172,27 +195,42 @@ async fn what_is_not_a_parameter_is_refused(database: &TestDatabase) {
         ("organization_id=1", "organization_id"),
         ("page=1&page=2", "page"),
     ] {
-        let answer = owner.get(&format!("?{query}")).await.refused(422, "VALIDATION_ERROR");
-        assert!(answer.json["errors"][field].is_array(), "{query}: {}", answer.json);
+        let answer = owner
+            .get(&format!("?{query}"))
+            .await
+            .refused(422, "VALIDATION_ERROR");
+        assert!(
+            answer.json["errors"][field].is_array(),
+            "{query}: {}",
+            answer.json
+        );
     }
 }
 
 async fn a_limited_token_sees_its_sessions_only(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
-    let home = world.organization("a", wahana_domain::OrganizationLimits::default()).await;
+    let home = world
+        .organization("a", wahana_domain::OrganizationLimits::default())
+        .await;
     let owner = world.member(home, Role::Owner).await;
     let seen = world.waiting(&owner, &server, "seen").await;
     world.waiting(&owner, &server, "unseen").await;
     let only = vec![seen["id"].as_str().unwrap().parse().unwrap()];
     let limited = world.member_limited_to(home, Role::Owner, Some(only)).await;
-    server.sim.wait_for_status(&world.waha_name("seen").await, Status::ScanQrCode).await;
+    server
+        .sim
+        .wait_for_status(&world.waha_name("seen").await, Status::ScanQrCode)
+        .await;
 
     let list = limited.get("").await.ok();
     assert_eq!(list.json["pagination"]["total"], 1);
     assert_eq!(list.data()[0]["session_name"], "seen");
     limited.get("/seen/status").await.ok();
-    limited.get("/unseen/status").await.refused(404, "SESSION_NOT_FOUND");
+    limited
+        .get("/unseen/status")
+        .await
+        .refused(404, "SESSION_NOT_FOUND");
     let refused = limited.post_json("", &json!({"session_name": "third"})).await;
     refused.refused(403, "FORBIDDEN");
 }

@@ -37,7 +37,13 @@ async fn a_waha_in_trouble_loses_nothing_and_is_never_a_success(database: &TestD
             Some(kind) => server.sim.set_fault(Fault::new(kind.clone())),
         }
         world.later();
-        for path in ["", "/shop/status", "/shop/info", "/shop/connected", "/shop/health"] {
+        for path in [
+            "",
+            "/shop/status",
+            "/shop/info",
+            "/shop/connected",
+            "/shop/health",
+        ] {
             let answer = owner.get(path).await.ok();
             assert_eq!(answer.sync()["is_fresh"], false, "{trouble:?} {path}");
             assert!(answer.sync()["reason"].is_string(), "{trouble:?} {path}");
@@ -48,9 +54,12 @@ async fn a_waha_in_trouble_loses_nothing_and_is_never_a_success(database: &TestD
         assert_eq!(demanded.data()["status"], "working", "{trouble:?}");
         assert_eq!(world.rows().await, rows, "{trouble:?}");
         let health = owner.get("/shop/health").await.ok();
-        assert_eq!(health.data()["checks"][0], json!({
-            "name": "waha_answers", "passed": false, "detail": health.sync()["reason"],
-        }));
+        assert_eq!(
+            health.data()["checks"][0],
+            json!({
+                "name": "waha_answers", "passed": false, "detail": health.sync()["reason"],
+            })
+        );
         server.sim.clear_faults();
         server.sim.come_back().await;
     }
@@ -64,7 +73,9 @@ async fn a_waha_in_trouble_loses_nothing_and_is_never_a_success(database: &TestD
 async fn reads_of_a_fresh_process_do_not_need_waha(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
-    let home = world.organization("a", wahana_domain::OrganizationLimits::default()).await;
+    let home = world
+        .organization("a", wahana_domain::OrganizationLimits::default())
+        .await;
     let owner = world.member(home, wahana_domain::Role::Owner).await;
     world.working(&owner, &server, "shop", "15550000001").await;
     server.sim.go_away().await;
@@ -75,7 +86,11 @@ async fn reads_of_a_fresh_process_do_not_need_waha(database: &TestDatabase) {
     let list = owner.get("").await.ok();
     assert_eq!(list.data()[0]["status"], "working");
     assert_eq!(list.sync()["is_fresh"], false);
-    assert!(list.sync()["synced_at"].is_string(), "what the process before wrote down is known: {}", list.json);
+    assert!(
+        list.sync()["synced_at"].is_string(),
+        "what the process before wrote down is known: {}",
+        list.json
+    );
 }
 
 async fn a_waha_that_forgot_everything_is_believed(database: &TestDatabase) {
@@ -89,7 +104,10 @@ async fn a_waha_that_forgot_everything_is_believed(database: &TestDatabase) {
     assert_eq!(session["status"], "disconnected");
     assert!(session["waha_status"].is_null());
     assert_eq!(session["health_status"], "critical");
-    assert!(session["last_error"].as_str().unwrap().contains("gone"), "{session}");
+    assert!(
+        session["last_error"].as_str().unwrap().contains("gone"),
+        "{session}"
+    );
     assert_eq!(session["desired_status"], "running");
     assert_eq!(session["phone_number"], "+15550000001", "it may come back");
 }

@@ -25,7 +25,10 @@ async fn a_second_session_does_not_take_the_number_over(database: &TestDatabase)
     let second = owner.status("second").await;
     assert_eq!(second["status"], "working");
     assert!(second["phone_number"].is_null());
-    assert!(second["last_error"].as_str().unwrap().contains("phone number"), "{second}");
+    assert!(
+        second["last_error"].as_str().unwrap().contains("phone number"),
+        "{second}"
+    );
     let first = owner.status("first").await;
     assert_eq!(first["phone_number"], format!("+{NUMBER}"));
     assert!(first["last_error"].is_null());
@@ -43,7 +46,11 @@ async fn a_number_that_is_free_again_is_taken(database: &TestDatabase) {
     let server = world.server("one").await;
     let owner = world.owner("a").await;
     for (holder, waiting, release) in [("a1", "a2", "logout"), ("b1", "b2", "delete")] {
-        let number = if holder == "a1" { "15550000002" } else { "15550000003" };
+        let number = if holder == "a1" {
+            "15550000002"
+        } else {
+            "15550000003"
+        };
         world.working(&owner, &server, holder, number).await;
         world.paired(&owner, &server, waiting, number).await;
         world.later();
@@ -73,9 +80,13 @@ async fn two_that_pair_at_once_do_not_hold_up_the_rest(database: &TestDatabase) 
     assert_eq!(list.sync()["is_fresh"], true);
     let sessions = list.data().as_array().unwrap();
     assert!(sessions.iter().all(|session| session["status"] == "working"));
-    let holders = sessions.iter().filter(|session| session["phone_number"] == format!("+{NUMBER}"));
+    let holders = sessions
+        .iter()
+        .filter(|session| session["phone_number"] == format!("+{NUMBER}"));
     assert_eq!(holders.count(), 1);
-    let troubled = sessions.iter().filter(|session| session["last_error"] != Value::Null);
+    let troubled = sessions
+        .iter()
+        .filter(|session| session["last_error"] != Value::Null);
     assert_eq!(troubled.count(), 1);
     assert_eq!(sessions[2]["phone_number"], "+15550000009");
 }
@@ -89,5 +100,8 @@ async fn what_another_organization_holds_is_not_noticed(database: &TestDatabase)
     assert_eq!(session["phone_number"], format!("+{NUMBER}"));
     assert!(session["last_error"].is_null());
     assert_eq!(b.status("shop").await["phone_number"], format!("+{NUMBER}"));
-    server.sim.wait_for_status(&world.waha_name("desk").await, Status::Working).await;
+    server
+        .sim
+        .wait_for_status(&world.waha_name("desk").await, Status::Working)
+        .await;
 }

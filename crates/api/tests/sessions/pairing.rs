@@ -31,8 +31,14 @@ on_both_databases!(
 /// A session that starts and does not come to its QR code until WhatsApp can be reached.
 async fn starting(world: &World<'_>, owner: &Client, server: &Server, name: &str) {
     server.sim.set_whatsapp_reachable(false);
-    owner.post_json("", &json!({"session_name": name})).await.expect(201);
-    assert_eq!(server.sim.session_status(&world.waha_name(name).await), Some(Status::Starting));
+    owner
+        .post_json("", &json!({"session_name": name}))
+        .await
+        .expect(201);
+    assert_eq!(
+        server.sim.session_status(&world.waha_name(name).await),
+        Some(Status::Starting)
+    );
 }
 
 async fn a_waiting_session_has_a_code(database: &TestDatabase) {
@@ -43,7 +49,10 @@ async fn a_waiting_session_has_a_code(database: &TestDatabase) {
     world.later();
     let answer = owner.get("/shop/qr").await.ok();
     let code = answer.data();
-    assert_eq!((&code["connected"], &code["status"]), (&json!(false), &json!("scan_qr")));
+    assert_eq!(
+        (&code["connected"], &code["status"]),
+        (&json!(false), &json!("scan_qr"))
+    );
     assert_eq!(code["mimetype"], "image/png");
     assert!(code["value"].as_str().unwrap().starts_with("2@"));
     assert_eq!(code["value"], code["qr_code"]);
@@ -52,13 +61,18 @@ async fn a_waiting_session_has_a_code(database: &TestDatabase) {
     assert!(code["data"].as_str().unwrap().starts_with("iVBORw0KGgo"));
     assert_eq!(answer.headers["cache-control"], "no-store");
 
-    let picture = owner.request(Method::GET, "/shop/qr").header("accept", "image/png");
+    let picture = owner
+        .request(Method::GET, "/shop/qr")
+        .header("accept", "image/png");
     let picture = owner.send(picture).await.ok();
     assert_eq!(picture.headers["content-type"], "image/png");
     assert!(picture.body.starts_with(PNG));
     assert_eq!(picture.headers["cache-control"], "no-store");
     for wait in ["21", "-1", "x", "1.5", ""] {
-        owner.get(&format!("/shop/qr?wait={wait}")).await.refused(422, "VALIDATION_ERROR");
+        owner
+            .get(&format!("/shop/qr?wait={wait}"))
+            .await
+            .refused(422, "VALIDATION_ERROR");
     }
 }
 
@@ -78,12 +92,18 @@ async fn every_code_handed_out_is_in_the_log(database: &TestDatabase) {
     let of = |operation: &str| -> Vec<AuditOutcome> {
         let entries = log.iter().filter(|entry| entry.operation == operation);
         let entries = entries.inspect(|entry| {
-            assert_eq!(entry.session_id.unwrap().to_string(), session["id"].as_str().unwrap());
+            assert_eq!(
+                entry.session_id.unwrap().to_string(),
+                session["id"].as_str().unwrap()
+            );
         });
         entries.map(|entry| entry.outcome.clone()).collect()
     };
     assert_eq!(of("sessions.qr"), vec![AuditOutcome::Success; 3]);
-    assert_eq!(of("sessions.pairing_code"), [AuditOutcome::Intent, AuditOutcome::Success]);
+    assert_eq!(
+        of("sessions.pairing_code"),
+        [AuditOutcome::Intent, AuditOutcome::Success]
+    );
 }
 
 async fn without_a_code_waha_is_not_asked_for_one(database: &TestDatabase) {
@@ -93,7 +113,10 @@ async fn without_a_code_waha_is_not_asked_for_one(database: &TestDatabase) {
     world.working(&owner, &server, "working", "15550000001").await;
     world.waiting(&owner, &server, "failed").await;
     server.sim.fail_session(&world.waha_name("failed").await).unwrap();
-    owner.post_json("", &json!({"session_name": "stopped", "start": false})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "stopped", "start": false}))
+        .await
+        .expect(201);
     world.waiting(&owner, &server, "gone").await;
     server.sim.delete_session(&world.waha_name("gone").await).unwrap();
     starting(&world, &owner, &server, "starting").await;
@@ -109,8 +132,15 @@ async fn without_a_code_waha_is_not_asked_for_one(database: &TestDatabase) {
     assert!(waiting.data()["qr_code"].is_null());
     assert!(waiting.data()["retry_after"].as_u64().unwrap() > 0);
     for (name, call) in [("stopped", "start"), ("gone", "start"), ("failed", "restart")] {
-        let refused = owner.get(&format!("/{name}/qr")).await.refused(409, "SESSION_NOT_READY");
-        assert!(refused.message().contains(&format!("/{call}")), "{}", refused.message());
+        let refused = owner
+            .get(&format!("/{name}/qr"))
+            .await
+            .refused(409, "SESSION_NOT_READY");
+        assert!(
+            refused.message().contains(&format!("/{call}")),
+            "{}",
+            refused.message()
+        );
     }
     let number = json!({"phone_number": "+15550000002"});
     for name in ["working", "starting", "stopped", "gone", "failed"] {
@@ -154,7 +184,11 @@ async fn a_fresh_code_follows_what_a_refusal_names(database: &TestDatabase) {
         }
         world.later();
         let refused = owner.get("/shop/qr").await.refused(409, "SESSION_NOT_READY");
-        assert!(refused.message().contains(&format!("/{call}")), "{}", refused.message());
+        assert!(
+            refused.message().contains(&format!("/{call}")),
+            "{}",
+            refused.message()
+        );
         owner.post(&format!("/shop/{call}")).await.ok();
         let code = owner.get("/shop/qr?wait=20").await.ok();
         assert!(code.data()["value"].is_string(), "{break_it}: {}", code.json);
@@ -168,12 +202,24 @@ async fn a_pairing_code_is_given(database: &TestDatabase) {
     let owner = world.owner("a").await;
     world.waiting(&owner, &server, "shop").await;
     world.later();
-    for number in ["", "081234567890", "abc", "+1", "0044 20 7946 0018", "+1555000000112345"] {
-        let answer = owner.post_json("/shop/pairing-code", &json!({"phone_number": number})).await;
+    for number in [
+        "",
+        "081234567890",
+        "abc",
+        "+1",
+        "0044 20 7946 0018",
+        "+1555000000112345",
+    ] {
+        let answer = owner
+            .post_json("/shop/pairing-code", &json!({"phone_number": number}))
+            .await;
         let answer = answer.refused(422, "VALIDATION_ERROR");
         assert!(answer.json["errors"]["phone_number"].is_array(), "{number}");
     }
-    owner.post_json("/shop/pairing-code", &json!({})).await.refused(422, "VALIDATION_ERROR");
+    owner
+        .post_json("/shop/pairing-code", &json!({}))
+        .await
+        .refused(422, "VALIDATION_ERROR");
     assert_eq!(server.sim.counts().route(PAIRING_CODE), 0);
     let number = json!({"phone_number": "+1 (555) 000-0001"});
     let answer = owner.post_json("/shop/pairing-code", &number).await.ok();
@@ -195,14 +241,18 @@ async fn a_pairing_code_is_not_given_for_a_number_that_is_held(database: &TestDa
     world.waiting(&a, &server, "shop").await;
     world.later();
     let ask = async |number: &str| {
-        a.post_json("/shop/pairing-code", &json!({"phone_number": number})).await
+        a.post_json("/shop/pairing-code", &json!({"phone_number": number}))
+            .await
     };
     ask("+15550000001").await.refused(409, "PHONE_NUMBER_TAKEN");
     assert_eq!(server.sim.counts().route(PAIRING_CODE), 0);
     let held_by_another = ask("+15550000002").await.ok();
     let free = ask("+15550000003").await.ok();
     assert_eq!(held_by_another.message(), free.message());
-    assert_eq!(held_by_another.data().as_object().unwrap().len(), free.data().as_object().unwrap().len());
+    assert_eq!(
+        held_by_another.data().as_object().unwrap().len(),
+        free.data().as_object().unwrap().len()
+    );
 }
 
 async fn a_code_needs_a_waha(database: &TestDatabase) {
@@ -216,10 +266,15 @@ async fn a_code_needs_a_waha(database: &TestDatabase) {
     server.sim.go_away().await;
     owner.get("/shop/qr").await.refused(503, "WAHA_UNAVAILABLE");
     let number = json!({"phone_number": "+15550000001"});
-    owner.post_json("/shop/pairing-code", &number).await.refused(503, "WAHA_UNAVAILABLE");
-    let codes = world.audit(home).await.into_iter().filter(|entry| {
-        entry.outcome == AuditOutcome::Success && entry.operation != "sessions.create"
-    });
+    owner
+        .post_json("/shop/pairing-code", &number)
+        .await
+        .refused(503, "WAHA_UNAVAILABLE");
+    let codes = world
+        .audit(home)
+        .await
+        .into_iter()
+        .filter(|entry| entry.outcome == AuditOutcome::Success && entry.operation != "sessions.create");
     assert_eq!(codes.count(), 0);
 
     // Who hangs up leaves an outcome in the log all the same.

@@ -56,7 +56,10 @@ impl Drop for ScriptedWaha {
 async fn answer(State(script): State<Script>, method: Method, uri: Uri) -> impl IntoResponse {
     let call = format!("{method} {}", uri.path());
     let answer = script.lock().unwrap().get(&call).cloned();
-    let (status, body) = answer.unwrap_or((404, r#"{"message":"Session not found","statusCode":404}"#.to_owned()));
+    let (status, body) = answer.unwrap_or((
+        404,
+        r#"{"message":"Session not found","statusCode":404}"#.to_owned(),
+    ));
     let status = StatusCode::from_u16(status).unwrap();
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }

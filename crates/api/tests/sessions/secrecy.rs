@@ -31,14 +31,29 @@ async fn no_answer_names_waha(database: &TestDatabase) {
             None => {}
         }
         world.later();
-        for path in ["", "/shop/status", "/shop/info", "/shop/connected", "/shop/health", "/shop/qr"] {
+        for path in [
+            "",
+            "/shop/status",
+            "/shop/info",
+            "/shop/connected",
+            "/shop/health",
+            "/shop/qr",
+        ] {
             owner.get(path).await;
         }
-        for path in ["/shop/sync", "/shop/stop", "/shop/start", "/shop/restart", "/shop/logout"] {
+        for path in [
+            "/shop/sync",
+            "/shop/stop",
+            "/shop/start",
+            "/shop/restart",
+            "/shop/logout",
+        ] {
             owner.post(path).await;
         }
         owner.post_json("/shop/pairing-code", &number).await;
-        owner.patch("/shop", &json!({"configuration": {"debug": round % 2 == 0}})).await;
+        owner
+            .patch("/shop", &json!({"configuration": {"debug": round % 2 == 0}}))
+            .await;
         let name = format!("s{round}");
         owner.post_json("", &json!({"session_name": name})).await;
         owner.get(&format!("/{name}/qr")).await;
@@ -52,11 +67,23 @@ async fn no_answer_names_waha(database: &TestDatabase) {
 
     let address = server.sim.address().to_string();
     let server_id = server.id.to_string();
-    let hidden = ["server-in-the-cellar", UPSTREAM_KEY, &address, &server_id, "at new ", "stack", "node_modules"];
+    let hidden = [
+        "server-in-the-cellar",
+        UPSTREAM_KEY,
+        &address,
+        &server_id,
+        "at new ",
+        "stack",
+        "node_modules",
+    ];
     let transcript = world.transcript.lock().unwrap();
     assert!(transcript.len() > 100);
     for answer in transcript.iter() {
-        for hidden in hidden.iter().copied().chain(waha_names.iter().map(String::as_str)) {
+        for hidden in hidden
+            .iter()
+            .copied()
+            .chain(waha_names.iter().map(String::as_str))
+        {
             assert!(!answer.contains(hidden), "{hidden} in {answer}");
         }
     }

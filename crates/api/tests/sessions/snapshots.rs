@@ -46,19 +46,28 @@ async fn a_snapshot_claims_nothing(database: &TestDatabase) {
     let rows = world.rows().await.len();
     // On WAHA, and nobody's: also under the name of a tenant's session, and of one that a tenant would like.
     for name in ["shop", "wanted", "w_0123456789abcdef0123456789abcdef"] {
-        server.sim.add_session(SessionSeed::new(name).phone("15559990000"));
+        server
+            .sim
+            .add_session(SessionSeed::new(name).phone("15559990000"));
     }
     world.later();
     for client in [&a, &b] {
         client.get("").await.ok();
         for name in ["wanted", "w_0123456789abcdef0123456789abcdef"] {
             for path in ["status", "info", "qr"] {
-                client.get(&format!("/{name}/{path}")).await.refused(404, "SESSION_NOT_FOUND");
+                client
+                    .get(&format!("/{name}/{path}"))
+                    .await
+                    .refused(404, "SESSION_NOT_FOUND");
             }
         }
     }
     assert_eq!(a.names("").await, ["shop"]);
-    assert_eq!(a.status("shop").await["status"], "scan_qr", "not that of the namesake");
+    assert_eq!(
+        a.status("shop").await["status"],
+        "scan_qr",
+        "not that of the namesake"
+    );
     assert_eq!(b.names("").await, Vec::<String>::new());
     b.get("/shop/status").await.refused(404, "SESSION_NOT_FOUND");
     assert_eq!(world.rows().await.len(), rows);

@@ -35,12 +35,21 @@ async fn starting_makes_what_is_not_there(database: &TestDatabase) {
     assert_eq!(started.json["meta"]["ignored"], json!([]));
     let waha_name = world.waha_name("shop").await;
     server.sim.wait_for_status(&waha_name, Status::ScanQrCode).await;
-    assert_eq!(server.configuration(&waha_name).await["noweb"]["store"]["enabled"], true);
-    for name in ["start", "a.b", "%2e%2e", "send"] {
-        owner.post(&format!("/{name}/start")).await.refused(404, "SESSION_NOT_FOUND");
+    assert_eq!(
+        server.configuration(&waha_name).await["noweb"]["store"]["enabled"],
+        true
+    );
+    for name in ["start", "a.b", "a%2fb", "send"] {
+        owner
+            .post(&format!("/{name}/start"))
+            .await
+            .refused(404, "SESSION_NOT_FOUND");
     }
     let faulty = json!({"business_email": "nobody"});
-    owner.post_json("/other/start", &faulty).await.refused(422, "VALIDATION_ERROR");
+    owner
+        .post_json("/other/start", &faulty)
+        .await
+        .refused(422, "VALIDATION_ERROR");
     assert_eq!(owner.names("").await, ["shop"]);
 }
 
@@ -58,7 +67,10 @@ async fn starting_again_does_no_harm(database: &TestDatabase) {
     owner.post("/shop/stop").await.ok();
     let started = owner.post("/shop/start").await.ok();
     assert_eq!(started.data()["status"], "connecting");
-    server.sim.wait_for_status(&world.waha_name("shop").await, Status::Working).await;
+    server
+        .sim
+        .wait_for_status(&world.waha_name("shop").await, Status::Working)
+        .await;
 }
 
 async fn an_id_that_is_not_ours_is_never_made(database: &TestDatabase) {
@@ -67,8 +79,13 @@ async fn an_id_that_is_not_ours_is_never_made(database: &TestDatabase) {
     let (a, b) = (world.owner("a").await, world.owner("b").await);
     let of_b = world.waiting(&b, &server, "shop").await;
     server.sim.reset_records();
-    for id in [of_b["id"].as_str().unwrap(), "0190a3b1-7c44-7def-8a51-0123456789ab"] {
-        a.post(&format!("/{id}/start")).await.refused(404, "SESSION_NOT_FOUND");
+    for id in [
+        of_b["id"].as_str().unwrap(),
+        "0190a3b1-7c44-7def-8a51-0123456789ab",
+    ] {
+        a.post(&format!("/{id}/start"))
+            .await
+            .refused(404, "SESSION_NOT_FOUND");
     }
     assert_eq!(server.sim.counts().total, 0);
     assert_eq!(a.names("").await, Vec::<String>::new());
@@ -84,7 +101,11 @@ async fn a_foreign_name_makes_an_own_session(database: &TestDatabase) {
     let of_a = a.post("/shop/start").await.expect(201);
     assert_ne!(of_a.data()["id"], of_b["id"]);
     assert!(of_a.data()["phone_number"].is_null());
-    assert_eq!(server.sim.counts().session(&waha_name), 0, "the other's is not touched");
+    assert_eq!(
+        server.sim.counts().session(&waha_name),
+        0,
+        "the other's is not touched"
+    );
     a.post("/shop/stop").await.ok();
     a.delete("/shop").await.ok();
     assert_eq!(server.sim.counts().session(&waha_name), 0);
@@ -105,11 +126,17 @@ async fn who_may_not_make_sessions_learns_nothing(database: &TestDatabase) {
     for role in [Role::Viewer, Role::Agent] {
         let member = world.member(home, role).await;
         for name in ["seen", "new"] {
-            member.post(&format!("/{name}/start")).await.refused(403, "FORBIDDEN");
+            member
+                .post(&format!("/{name}/start"))
+                .await
+                .refused(403, "FORBIDDEN");
         }
     }
     for name in ["unseen", "new"] {
-        limited.post(&format!("/{name}/start")).await.refused(404, "SESSION_NOT_FOUND");
+        limited
+            .post(&format!("/{name}/start"))
+            .await
+            .refused(404, "SESSION_NOT_FOUND");
     }
     assert_eq!(server.sim.counts().total, 0);
     limited.post("/seen/start").await.ok();
@@ -124,7 +151,12 @@ async fn legacy_fields_are_named_and_have_no_effect(database: &TestDatabase) {
         "reject_calls": true, "mark_online_on_chat": true, "session_name": "another", "phone_number": "0812",
     });
     let ignored = json!([
-        "webhook", "webhook_by_events", "events", "reject_calls", "mark_online_on_chat", "session_name",
+        "webhook",
+        "webhook_by_events",
+        "events",
+        "reject_calls",
+        "mark_online_on_chat",
+        "session_name",
         "phone_number"
     ]);
     let made = owner.post_json("/shop/start", &legacy).await.expect(201);
@@ -132,12 +164,18 @@ async fn legacy_fields_are_named_and_have_no_effect(database: &TestDatabase) {
     assert_eq!(made.data()["session_name"], "shop");
     assert!(made.data()["phone_number"].is_null());
     let on_waha = server.configuration(&world.waha_name("shop").await).await;
-    assert!(on_waha["webhooks"].as_array().is_none_or(Vec::is_empty), "{on_waha}");
+    assert!(
+        on_waha["webhooks"].as_array().is_none_or(Vec::is_empty),
+        "{on_waha}"
+    );
     let named = json!({"display_name": "New", "webhook": "x"});
     let there = owner.post_json("/shop/start", &named).await.ok();
     assert_eq!(there.json["meta"]["ignored"], json!(["webhook", "display_name"]));
     assert!(there.data()["display_name"].is_null());
-    owner.post_json("/shop/start", &json!({"webhooks": []})).await.refused(422, "VALIDATION_ERROR");
+    owner
+        .post_json("/shop/start", &json!({"webhooks": []}))
+        .await
+        .refused(422, "VALIDATION_ERROR");
 }
 
 async fn what_waha_lost_is_made_again_with_its_configuration(database: &TestDatabase) {
@@ -154,10 +192,20 @@ async fn what_waha_lost_is_made_again_with_its_configuration(database: &TestData
         let waha_name = world.waha_name(name).await;
         server.sim.delete_session(&waha_name).unwrap();
         let answer = owner.post(&format!("/{name}/{action}")).await.ok();
-        assert_eq!(answer.data()["id"], created.data()["id"], "it is the same session");
+        assert_eq!(
+            answer.data()["id"],
+            created.data()["id"],
+            "it is the same session"
+        );
         assert_eq!(answer.data()["status"], "connecting");
-        assert!(server.sim.session_status(&waha_name).is_some(), "under the same name");
-        assert_eq!(server.configuration(&waha_name).await["noweb"]["store"]["enabled"], true);
+        assert!(
+            server.sim.session_status(&waha_name).is_some(),
+            "under the same name"
+        );
+        assert_eq!(
+            server.configuration(&waha_name).await["noweb"]["store"]["enabled"],
+            true
+        );
     }
 }
 
@@ -180,7 +228,10 @@ async fn an_empty_answer_says_nothing(database: &TestDatabase) {
     world.insert_server("scripted", &waha.base_url(), None).await;
     waha.set("POST /api/sessions", 201, "");
     let owner = world.owner("a").await;
-    owner.post_json("", &json!({"session_name": "shop"})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "shop"}))
+        .await
+        .expect(201);
     let waha_name = world.waha_name("shop").await;
     let listed = json!([{"name": waha_name, "status": "WORKING", "me": {"id": "15550000001@c.us"}}]);
     waha.set("GET /api/sessions", 200, &listed);
@@ -189,7 +240,11 @@ async fn an_empty_answer_says_nothing(database: &TestDatabase) {
     for action in ["start", "restart"] {
         waha.set(&format!("POST /api/sessions/{waha_name}/{action}"), 201, "");
         let answer = owner.post(&format!("/shop/{action}")).await.ok();
-        assert_eq!(answer.data()["status"], "working", "{action}: nothing was said of it");
+        assert_eq!(
+            answer.data()["status"],
+            "working",
+            "{action}: nothing was said of it"
+        );
         assert_eq!(answer.data()["last_error"], Value::Null, "{action}");
     }
 }

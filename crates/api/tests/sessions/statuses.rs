@@ -27,13 +27,20 @@ async fn every_status_has_its_word(database: &TestDatabase) {
         world.later();
         let session = owner.status("shop").await;
         let seen = json!([
-            session["waha_status"], session["status"], session["health_status"], session["is_connected"],
-            session["is_authenticated"], session["is_ready"]
+            session["waha_status"],
+            session["status"],
+            session["health_status"],
+            session["is_connected"],
+            session["is_authenticated"],
+            session["is_ready"]
         ]);
         let expected = json!([waha_status, status, health, is_working, is_working, is_working]);
         assert_eq!(seen, expected);
         let connected = owner.get("/shop/connected").await.ok();
-        assert_eq!(connected.data(), &json!({"connected": is_working, "status": status}));
+        assert_eq!(
+            connected.data(),
+            &json!({"connected": is_working, "status": status})
+        );
         let report = owner.get("/shop/health").await.ok();
         assert_eq!(report.data()["health_status"], health);
         assert!(!report.data()["reason"].as_str().unwrap().is_empty());
@@ -49,7 +56,11 @@ async fn every_status_has_its_word(database: &TestDatabase) {
     sim.set_whatsapp_reachable(false);
     owner.post("/shop/start").await.ok();
     expect("STARTING", "connecting", "unknown", false).await;
-    assert_eq!(owner.status("shop").await["phone_number"], format!("+{number}"), "it was not unpaired");
+    assert_eq!(
+        owner.status("shop").await["phone_number"],
+        format!("+{number}"),
+        "it was not unpaired"
+    );
 }
 
 async fn a_passkey_is_a_step_for_a_person(database: &TestDatabase) {
@@ -57,16 +68,26 @@ async fn a_passkey_is_a_step_for_a_person(database: &TestDatabase) {
     let server = world.server("one").await;
     let owner = world.owner("a").await;
     world.waiting(&owner, &server, "shop").await;
-    server.sim.require_passkey(&world.waha_name("shop").await).unwrap();
+    server
+        .sim
+        .require_passkey(&world.waha_name("shop").await)
+        .unwrap();
     world.later();
     let session = owner.status("shop").await;
     assert_eq!(session["waha_status"], "PASSKEY_REQUIRED");
     assert_eq!(session["status"], "action_required");
-    assert!(session["last_error"].as_str().unwrap().contains("passkey"), "{session}");
+    assert!(
+        session["last_error"].as_str().unwrap().contains("passkey"),
+        "{session}"
+    );
     let report = owner.get("/shop/health").await.ok();
     assert!(report.data()["reason"].as_str().unwrap().contains("passkey"));
     let refused = owner.get("/shop/qr").await.refused(409, "SESSION_NOT_READY");
-    assert!(refused.message().contains("action_required"), "{}", refused.message());
+    assert!(
+        refused.message().contains("action_required"),
+        "{}",
+        refused.message()
+    );
 }
 
 async fn a_failure_is_counted_and_explained(database: &TestDatabase) {
@@ -103,7 +124,10 @@ async fn what_is_deleted_behind_our_back_is_gone(database: &TestDatabase) {
     assert_eq!(session["status"], "disconnected");
     assert!(session["waha_status"].is_null());
     assert_eq!(session["health_status"], "critical");
-    assert!(session["last_error"].as_str().unwrap().contains("gone"), "{session}");
+    assert!(
+        session["last_error"].as_str().unwrap().contains("gone"),
+        "{session}"
+    );
     assert_eq!(session["desired_status"], "running", "nobody here wanted that");
     let report = owner.get("/shop/health").await.ok();
     assert_eq!(report.data()["checks"][1]["passed"], false);
@@ -115,7 +139,10 @@ async fn an_unknown_word_is_kept(database: &TestDatabase) {
     world.insert_server("scripted", &waha.base_url(), None).await;
     waha.set("POST /api/sessions", 201, "");
     let owner = world.owner("a").await;
-    owner.post_json("", &json!({"session_name": "shop"})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "shop"}))
+        .await
+        .expect(201);
     let listed = json!([{"name": world.waha_name("shop").await, "status": "HIBERNATING"}]);
     waha.set("GET /api/sessions", 200, &listed);
     world.later();

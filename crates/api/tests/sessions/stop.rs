@@ -30,7 +30,10 @@ async fn stopping_and_restarting_are_repeatable(database: &TestDatabase) {
         let restarted = owner.post("/shop/restart").await.ok();
         assert_eq!(restarted.data()["status"], "connecting");
     }
-    server.sim.wait_for_status(&world.waha_name("shop").await, Status::Working).await;
+    server
+        .sim
+        .wait_for_status(&world.waha_name("shop").await, Status::Working)
+        .await;
 }
 
 async fn logging_out_forgets_the_number(database: &TestDatabase) {
@@ -43,7 +46,10 @@ async fn logging_out_forgets_the_number(database: &TestDatabase) {
         assert!(answer.data()["phone_number"].is_null(), "{}", answer.json);
         assert_eq!(answer.data()["desired_status"], "running");
     }
-    server.sim.wait_for_status(&world.waha_name("shop").await, Status::ScanQrCode).await;
+    server
+        .sim
+        .wait_for_status(&world.waha_name("shop").await, Status::ScanQrCode)
+        .await;
     world.later();
     let session = owner.status("shop").await;
     assert_eq!(session["status"], "scan_qr");
@@ -67,7 +73,10 @@ async fn deleting_frees_the_name(database: &TestDatabase) {
     assert!(deleted.data().is_null());
     assert!(server.sim.session_status(&waha_name).is_none());
     owner.delete("/shop").await.refused(404, "SESSION_NOT_FOUND");
-    owner.get(&format!("/{}/status", first["id"].as_str().unwrap())).await.refused(404, "SESSION_NOT_FOUND");
+    owner
+        .get(&format!("/{}/status", first["id"].as_str().unwrap()))
+        .await
+        .refused(404, "SESSION_NOT_FOUND");
     assert_eq!(owner.names("").await, Vec::<String>::new());
 
     // Its number is free too.
@@ -103,20 +112,38 @@ async fn those_who_only_read_or_send_may_not(database: &TestDatabase) {
     for role in [Role::Viewer, Role::Agent] {
         let member = world.member(home, role).await;
         for action in ["stop", "restart", "logout"] {
-            member.post(&format!("/shop/{action}")).await.refused(403, "FORBIDDEN");
+            member
+                .post(&format!("/shop/{action}"))
+                .await
+                .refused(403, "FORBIDDEN");
         }
         member.delete("/shop").await.refused(403, "FORBIDDEN");
         member.get("/shop/qr").await.refused(403, "FORBIDDEN");
         let number = json!({"phone_number": "+15550000001"});
-        member.post_json("/shop/pairing-code", &number).await.refused(403, "FORBIDDEN");
-        member.patch("/shop", &json!({"display_name": "x"})).await.refused(403, "FORBIDDEN");
+        member
+            .post_json("/shop/pairing-code", &number)
+            .await
+            .refused(403, "FORBIDDEN");
+        member
+            .patch("/shop", &json!({"display_name": "x"}))
+            .await
+            .refused(403, "FORBIDDEN");
         member.post_json("", &json!({})).await.refused(403, "FORBIDDEN");
         // What is not there is not there, also for those who may not.
-        member.post("/nothing/stop").await.refused(404, "SESSION_NOT_FOUND");
+        member
+            .post("/nothing/stop")
+            .await
+            .refused(404, "SESSION_NOT_FOUND");
     }
     assert_eq!(server.sim.counts().total, 0);
     let viewer = world.member(home, Role::Viewer).await;
-    for path in ["", "/shop/status", "/shop/info", "/shop/connected", "/shop/health"] {
+    for path in [
+        "",
+        "/shop/status",
+        "/shop/info",
+        "/shop/connected",
+        "/shop/health",
+    ] {
         viewer.get(path).await.ok();
     }
     viewer.post("/shop/sync").await.ok();

@@ -55,7 +55,11 @@ async fn a_configuration_is_laid_over_what_waha_has(database: &TestDatabase) {
         "metadata": {"owner": "platform"},
         "ignore": {"status": true},
     });
-    server.sim.add_session(SessionSeed::new(&waha_name).phone("15550000001").config(set_there.clone()));
+    server.sim.add_session(
+        SessionSeed::new(&waha_name)
+            .phone("15550000001")
+            .config(set_there.clone()),
+    );
     world.later();
     server.sim.reset_records();
     let change = json!({"configuration": {"debug": true, "ignore": {"groups": true}}});
@@ -71,9 +75,16 @@ async fn a_configuration_is_laid_over_what_waha_has(database: &TestDatabase) {
     server.sim.wait_for_status(&waha_name, Status::Working).await;
 
     owner.patch("/shop", &change).await.ok();
-    assert_eq!(server.sim.counts().route(PUT), 1, "it makes no difference, so nothing restarts");
+    assert_eq!(
+        server.sim.counts().route(PUT),
+        1,
+        "it makes no difference, so nothing restarts"
+    );
     let both = json!({"display_name": "Shop", "configuration": {"debug": false}});
-    assert_eq!(owner.patch("/shop", &both).await.ok().data()["display_name"], "Shop");
+    assert_eq!(
+        owner.patch("/shop", &both).await.ok().data()["display_name"],
+        "Shop"
+    );
     assert_eq!(server.sim.counts().route(PUT), 2);
 
     // What the organization set goes along when the session must be made again.
@@ -88,7 +99,10 @@ async fn a_configuration_that_waha_did_not_take_is_not_kept(database: &TestDatab
     let world = World::new(database).await;
     let server = world.server("one").await;
     let owner = world.owner("a").await;
-    owner.post_json("", &json!({"session_name": "shop"})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "shop"}))
+        .await
+        .expect(201);
     let waha_name = world.waha_name("shop").await;
     let change = json!({"configuration": {"debug": true}});
     let configuration = async || -> String {
@@ -98,27 +112,42 @@ async fn a_configuration_that_waha_did_not_take_is_not_kept(database: &TestDatab
     let before = configuration().await;
 
     server.sim.go_away().await;
-    owner.patch("/shop", &change).await.refused(503, "WAHA_UNAVAILABLE");
+    owner
+        .patch("/shop", &change)
+        .await
+        .refused(503, "WAHA_UNAVAILABLE");
     server.sim.come_back().await;
     // What it has could not be learned, so nothing was handed over.
     for kind in [FaultKind::CloseAfter, FaultKind::Garbage, FaultKind::Status(500)] {
-        server.sim.set_fault(Fault::new(kind.clone()).method("GET").times(1));
+        server
+            .sim
+            .set_fault(Fault::new(kind.clone()).method("GET").times(1));
         let answer = owner.patch("/shop", &change).await;
-        assert!(matches!(answer.status.as_u16(), 502 | 503), "{kind:?} {}", answer.json);
+        assert!(
+            matches!(answer.status.as_u16(), 502 | 503),
+            "{kind:?} {}",
+            answer.json
+        );
         assert_eq!(configuration().await, before, "{kind:?}");
     }
-    server.sim.set_fault(Fault::new(FaultKind::Status(422)).method("PUT").times(1));
+    server
+        .sim
+        .set_fault(Fault::new(FaultKind::Status(422)).method("PUT").times(1));
     owner.patch("/shop", &change).await.refused(502, "WAHA_ERROR");
     assert_eq!(configuration().await, before);
     assert_eq!(server.configuration(&waha_name).await["debug"], Value::Null);
 
-    server.sim.set_fault(Fault::new(FaultKind::CloseAfter).method("PUT").times(1));
+    server
+        .sim
+        .set_fault(Fault::new(FaultKind::CloseAfter).method("PUT").times(1));
     owner.patch("/shop", &change).await.refused(504, "WAHA_TIMEOUT");
     assert_ne!(configuration().await, before, "WAHA may have taken it");
     assert_eq!(server.configuration(&waha_name).await["debug"], true);
 
     server.sim.delete_session(&waha_name).unwrap();
-    let gone = owner.patch("/shop", &json!({"configuration": {"debug": false}})).await;
+    let gone = owner
+        .patch("/shop", &json!({"configuration": {"debug": false}}))
+        .await;
     gone.refused(409, "SESSION_NOT_READY");
 }
 
@@ -129,18 +158,31 @@ async fn what_is_not_allowed_is_refused(database: &TestDatabase) {
     world.waiting(&owner, &server, "shop").await;
     server.sim.reset_records();
     for (body, field) in [
-        (json!({"configuration": {"webhooks": []}}), "configuration.webhooks"),
+        (
+            json!({"configuration": {"webhooks": []}}),
+            "configuration.webhooks",
+        ),
         (json!({"configuration": {"proxy": null}}), "configuration.proxy"),
-        (json!({"configuration": {"metadata": {}}}), "configuration.metadata"),
+        (
+            json!({"configuration": {"metadata": {}}}),
+            "configuration.metadata",
+        ),
         (json!({"session_name": "other"}), "session_name"),
         (json!({"organization_id": "x"}), "organization_id"),
         (json!({"status": "working"}), "status"),
         (json!({"business_email": "nobody"}), "business_email"),
-        (json!({"business_website": "javascript:alert(1)"}), "business_website"),
+        (
+            json!({"business_website": "javascript:alert(1)"}),
+            "business_website",
+        ),
         (json!({"display_name": "x".repeat(101)}), "display_name"),
     ] {
         let answer = owner.patch("/shop", &body).await.refused(422, "VALIDATION_ERROR");
-        assert!(answer.json["errors"][field].is_array(), "{field}: {}", answer.json);
+        assert!(
+            answer.json["errors"][field].is_array(),
+            "{field}: {}",
+            answer.json
+        );
     }
     assert_eq!(server.sim.counts().total, 0);
 }
@@ -149,7 +191,10 @@ async fn info_shows_no_secret(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
     let owner = world.owner("a").await;
-    owner.post_json("", &json!({"session_name": "shop"})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "shop"}))
+        .await
+        .expect(201);
     let config = json!({
         "webhooks": [{"url": "https://hook.example/", "events": ["*"], "hmac": {"key": "hook-secret"},
             "customHeaders": [{"name": "x-key", "value": "header-secret"}]}],
@@ -159,7 +204,9 @@ async fn info_shows_no_secret(database: &TestDatabase) {
         "noweb": {"store": {"enabled": true}},
     });
     let waha_name = world.waha_name("shop").await;
-    server.sim.add_session(SessionSeed::new(&waha_name).phone("15550000001").config(config));
+    server
+        .sim
+        .add_session(SessionSeed::new(&waha_name).phone("15550000001").config(config));
     world.later();
     let info = owner.get("/shop/info").await.ok();
     let waha = &info.data()["waha"];
@@ -169,7 +216,15 @@ async fn info_shows_no_secret(database: &TestDatabase) {
     assert_eq!(waha["configuration"]["noweb"]["store"]["enabled"], true);
     assert_eq!(info.data()["status"], "working");
     let text = String::from_utf8_lossy(&info.body);
-    for hidden in ["secret", "hook.example", "proxy", "webhooks", "metadata", "customHeaders", &waha_name] {
+    for hidden in [
+        "secret",
+        "hook.example",
+        "proxy",
+        "webhooks",
+        "metadata",
+        "customHeaders",
+        &waha_name,
+    ] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
 }

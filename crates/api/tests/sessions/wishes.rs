@@ -32,14 +32,22 @@ async fn a_wish_is_recorded_when_waha_acted_or_may_have(database: &TestDatabase)
         let answer = owner.post(&format!("/shop/{action}")).await.ok();
         assert_eq!(answer.data()["desired_status"], wish, "{action}");
     }
-    for kind in [FaultKind::CloseAfter, FaultKind::CloseBefore, FaultKind::CloseInBody] {
+    for kind in [
+        FaultKind::CloseAfter,
+        FaultKind::CloseBefore,
+        FaultKind::CloseInBody,
+    ] {
         for (action, wish) in ACTIONS {
             owner.post(&format!("/shop/{}", another(wish))).await.ok();
             let fault = Fault::new(kind.clone()).method("POST").times(1);
             server.sim.set_fault(fault);
             let answer = owner.post(&format!("/shop/{action}")).await;
             answer.refused(504, "WAHA_TIMEOUT");
-            assert_eq!(owner.status("shop").await["desired_status"], wish, "{kind:?} {action}");
+            assert_eq!(
+                owner.status("shop").await["desired_status"],
+                wish,
+                "{kind:?} {action}"
+            );
         }
     }
     // Logging out says nothing about running.
@@ -59,12 +67,24 @@ async fn what_waha_did_not_do_leaves_the_wish(database: &TestDatabase) {
         let other = owner.post(&format!("/shop/{}", another(wish))).await.ok();
         let other = &other.data()["desired_status"];
         for status in [400, 401, 422] {
-            server.sim.set_fault(Fault::new(FaultKind::Status(status)).method("POST").times(1));
-            owner.post(&format!("/shop/{action}")).await.refused(502, "WAHA_ERROR");
-            assert_eq!(&owner.status("shop").await["desired_status"], other, "{status} {action}");
+            server
+                .sim
+                .set_fault(Fault::new(FaultKind::Status(status)).method("POST").times(1));
+            owner
+                .post(&format!("/shop/{action}"))
+                .await
+                .refused(502, "WAHA_ERROR");
+            assert_eq!(
+                &owner.status("shop").await["desired_status"],
+                other,
+                "{status} {action}"
+            );
         }
         server.sim.go_away().await;
-        let refused = owner.post(&format!("/shop/{action}")).await.refused(503, "WAHA_UNAVAILABLE");
+        let refused = owner
+            .post(&format!("/shop/{action}"))
+            .await
+            .refused(503, "WAHA_UNAVAILABLE");
         assert!(refused.headers.contains_key("retry-after"));
         assert_eq!(&owner.status("shop").await["desired_status"], other, "{action}");
         server.sim.come_back().await;
@@ -86,11 +106,17 @@ async fn what_happens_behind_our_back_is_no_wish(database: &TestDatabase) {
     server.sim.stop_session(&waha_name).unwrap();
     world.later();
     let session = owner.status("shop").await;
-    assert_eq!((&session["status"], &session["desired_status"]), (&json!("disconnected"), &json!("running")));
+    assert_eq!(
+        (&session["status"], &session["desired_status"]),
+        (&json!("disconnected"), &json!("running"))
+    );
     server.sim.delete_session(&waha_name).unwrap();
     world.later();
     let session = owner.status("shop").await;
-    assert_eq!((&session["status"], &session["desired_status"]), (&json!("disconnected"), &json!("running")));
+    assert_eq!(
+        (&session["status"], &session["desired_status"]),
+        (&json!("disconnected"), &json!("running"))
+    );
 }
 
 async fn a_deletion_of_unknown_outcome_ends_when_the_session_is_gone(database: &TestDatabase) {
@@ -98,12 +124,21 @@ async fn a_deletion_of_unknown_outcome_ends_when_the_session_is_gone(database: &
     let server = world.server("one").await;
     let owner = world.owner("a").await;
     world.working(&owner, &server, "shop", "15550000001").await;
-    server.sim.set_fault(Fault::new(FaultKind::CloseAfter).method("DELETE"));
+    server
+        .sim
+        .set_fault(Fault::new(FaultKind::CloseAfter).method("DELETE"));
     owner.delete("/shop").await.refused(504, "WAHA_TIMEOUT");
     world.later();
-    assert_eq!(owner.names("").await, Vec::<String>::new(), "it is seen to be gone");
+    assert_eq!(
+        owner.names("").await,
+        Vec::<String>::new(),
+        "it is seen to be gone"
+    );
     owner.get("/shop/status").await.refused(404, "SESSION_NOT_FOUND");
-    owner.post_json("", &json!({"session_name": "shop"})).await.expect(201);
+    owner
+        .post_json("", &json!({"session_name": "shop"}))
+        .await
+        .expect(201);
 }
 
 async fn a_deletion_of_unknown_outcome_can_be_repeated_and_taken_back(database: &TestDatabase) {
@@ -114,14 +149,20 @@ async fn a_deletion_of_unknown_outcome_can_be_repeated_and_taken_back(database: 
         world.waiting(&owner, &server, name).await;
         let fault = Fault::new(FaultKind::CloseBefore).method("DELETE").times(1);
         server.sim.set_fault(fault);
-        owner.delete(&format!("/{name}")).await.refused(504, "WAHA_TIMEOUT");
+        owner
+            .delete(&format!("/{name}"))
+            .await
+            .refused(504, "WAHA_TIMEOUT");
         world.later();
         let session = owner.status(name).await;
         assert_eq!(session["status"], "scan_qr", "WAHA did not do it");
         assert_eq!(session["desired_status"], "deleted");
     }
     owner.delete("/repeated").await.ok();
-    assert_eq!(owner.post("/kept/start").await.ok().data()["desired_status"], "running");
+    assert_eq!(
+        owner.post("/kept/start").await.ok().data()["desired_status"],
+        "running"
+    );
     server.sim.delete_session(&world.waha_name("kept").await).unwrap();
     world.later();
     assert_eq!(owner.names("").await, ["kept"], "lost on WAHA, and wanted");

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use waha_client::{HttpClient, HttpOptions, Timeouts};
@@ -80,16 +80,16 @@ impl<'a> World<'a> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(TickingClock::default());
         let store = database.store(clock.clone()).await;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let public_url: Url = format!("http://{address}").parse().unwrap();
         let settings = ServiceSettings {
             sync_wait: wishes.sync_wait,
             waha_timeouts: wishes.timeouts,
-            ..ServiceSettings::default()
+            ..ServiceSettings::at(public_url.clone())
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let services = Services::new(store.clone(), http, settings);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let public_url = format!("http://{address}").parse().unwrap();
         let router = wahana_api::router(ApiState::new(services, ApiSettings::at(public_url)));
         let serving = tokio::spawn(async move {
             let app = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -158,7 +158,9 @@ impl<'a> World<'a> {
 
     /// The owner of a new organization.
     pub(crate) async fn owner(&self, organization: &str) -> Client {
-        let home = self.organization(organization, OrganizationLimits::default()).await;
+        let home = self
+            .organization(organization, OrganizationLimits::default())
+            .await;
         self.member(home, Role::Owner).await
     }
 
@@ -253,14 +255,19 @@ impl<'a> World<'a> {
     /// An organization's audit log, oldest first.
     pub(crate) async fn audit(&self, home: Home) -> Vec<AuditEntry> {
         let tx = self.store.read(home.tenant).await.unwrap();
-        let mut entries = audit::page(&tx, &audit::AuditQuery::default(), 1000).await.unwrap();
+        let mut entries = audit::page(&tx, &audit::AuditQuery::default(), 1000)
+            .await
+            .unwrap();
         entries.reverse();
         entries
     }
 
     /// A new session that waits for its QR code to be scanned.
     pub(crate) async fn waiting(&self, client: &Client, server: &Server, name: &str) -> Value {
-        let created = client.post_json("", &json!({"session_name": name})).await.expect(201);
+        let created = client
+            .post_json("", &json!({"session_name": name}))
+            .await
+            .expect(201);
         let waha_name = self.waha_names(name).await.pop().unwrap();
         server.sim.wait_for_status(&waha_name, Status::ScanQrCode).await;
         created.data().clone()
@@ -285,7 +292,9 @@ impl<'a> World<'a> {
 
     /// A request outside of `/api/waha/sessions`, by a member.
     pub(crate) async fn get_elsewhere(&self, client: &Client, path: &str) -> crate::client::Answer {
-        let request = self.http.request(Method::GET, format!("http://{}{path}", self.address));
+        let request = self
+            .http
+            .request(Method::GET, format!("http://{}{path}", self.address));
         client.send(request.header("authorization", &client.bearer)).await
     }
 }
@@ -295,7 +304,12 @@ impl Server {
     pub(crate) async fn configuration(&self, waha_name: &str) -> Value {
         let url = format!("{}/api/sessions/{waha_name}", self.sim.base_url());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(url).header("x-api-key", UPSTREAM_KEY).send().await.unwrap();
+        let answer = client
+            .get(url)
+            .header("x-api-key", UPSTREAM_KEY)
+            .send()
+            .await
+            .unwrap();
         let session: Value = answer.json().await.unwrap();
         session["config"].clone()
     }
