@@ -12,7 +12,7 @@ use utoipa::{
     ToSchema,
     openapi::{ObjectBuilder, Schema, schema::Type},
 };
-use wahana_domain::{ErrorCode, MessageId, Timestamp};
+use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, Timestamp};
 use wahana_service::{FieldErrors, ServiceError};
 
 /// The status that goes with a code.
@@ -56,7 +56,7 @@ pub(crate) struct ApiError {
     message: String,
     fields: Option<FieldErrors>,
     retry_after: Option<Duration>,
-    message_id: Option<MessageId>,
+    unknown: Option<Box<UnknownOutcome>>,
     /// What only the log may say.
     internal: Option<String>,
 }
@@ -75,7 +75,7 @@ pub(crate) struct ErrorBody<'a> {
     errors: Option<&'a BTreeMap<String, Vec<String>>>,
     /// What can be asked about later; with `WAHA_TIMEOUT`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<UnknownOutcome>,
+    data: Option<&'a UnknownOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     timestamp: Option<Timestamp>,
@@ -83,14 +83,31 @@ pub(crate) struct ErrorBody<'a> {
     request_id: Option<&'a str>,
 }
 
-/// What can be asked about a message whose outcome is not known.
-#[derive(Serialize, ToSchema)]
+/// What can be asked about later, because its outcome is not known: a message or a session.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub(crate) struct UnknownOutcome {
     /// wahana's id for the message.
-    #[schema(value_type = String, format = Uuid)]
-    message_id: MessageId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    message_id: Option<MessageId>,
+    /// The session's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    session_id: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    session_name: Option<SessionName>,
     /// Always `unknown`.
-    status: &'static str,
+    status: Unknown,
+}
+
+/// The status of what is not known.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unknown {
+    /// Nobody knows whether it happened.
+    #[default]
+    Unknown,
 }
 
 impl ApiError {
@@ -100,7 +117,7 @@ impl ApiError {
             message: message.into(),
             fields: None,
             retry_after: None,
-            message_id: None,
+            unknown: None,
             internal: None,
         }
     }
@@ -148,10 +165,7 @@ impl ApiError {
             message: &self.message,
             error_code: self.code,
             errors: self.fields.as_ref().map(FieldErrors::by_field),
-            data: self.message_id.map(|message_id| UnknownOutcome {
-                message_id,
-                status: "unknown",
-            }),
+            data: self.unknown.as_deref(),
             timestamp: (!is_exact).then_some(now),
             request_id: (!is_exact).then_some(request_id),
         };
@@ -203,7 +217,20 @@ impl From<ServiceError> for ApiError {
             }
             ServiceError::WrongPassword => Self::unauthenticated(),
             ServiceError::WahaTimeout { message_id } => Self {
-                message_id,
+                unknown: message_id.map(|message_id| {
+                    Box::new(UnknownOutcome {
+                        message_id: Some(message_id),
+                        ..UnknownOutcome::default()
+                    })
+                }),
+                ..Self::new(code, message)
+            },
+            ServiceError::SessionOutcomeUnknown { session, name } => Self {
+                unknown: Some(Box::new(UnknownOutcome {
+                    session_id: Some(session),
+                    session_name: Some(name),
+                    ..UnknownOutcome::default()
+                })),
                 ..Self::new(code, message)
             },
             ServiceError::Store(store) if store.is_unavailable() => Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wahana_domain::{ErrorCode, MessageId, SessionStatus};
+use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, SessionStatus};
 use wahana_store::{StoreError, Uniqueness};
 
 use crate::FieldErrors;
@@ -77,6 +77,16 @@ pub enum ServiceError {
         /// What can be asked about later, if it was a message.
         message_id: Option<MessageId>,
     },
+    /// WAHA was asked to make a session and did not answer in time. The session stays known here.
+    #[error(
+        "WAHA did not answer in time. It is not known whether the session was made there; it is kept here, and its status will tell."
+    )]
+    SessionOutcomeUnknown {
+        /// The session that can be asked about.
+        session: SessionId,
+        /// Its name.
+        name: SessionName,
+    },
     /// Our own storage failed.
     #[error(transparent)]
     Store(StoreError),
@@ -124,7 +134,7 @@ impl ServiceError {
             Self::WrongPassword => ErrorCode::Unauthenticated,
             Self::WahaFaulty(_) => ErrorCode::WahaError,
             Self::WahaUnavailable { .. } => ErrorCode::WahaUnavailable,
-            Self::WahaTimeout { .. } => ErrorCode::WahaTimeout,
+            Self::WahaTimeout { .. } | Self::SessionOutcomeUnknown { .. } => ErrorCode::WahaTimeout,
             Self::Store(error) if error.is_unavailable() => ErrorCode::ServiceUnavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::InternalServerError,
         }

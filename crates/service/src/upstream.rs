@@ -151,3 +151,53 @@ pub(crate) fn not_ready(status: SessionStatus) -> ServiceError {
         message: format!("The session is {status}. {next}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use waha_client::HttpOptions;
+    use wahana_domain::{SystemClock, Timestamp};
+    use wahana_testkit::database::TestDatabase;
+
+    use super::*;
+
+    /// Uses a client in a task of its own, as requests do; says whether that was let happen.
+    async fn calls_waha(store: Store, upstream: Arc<Upstream>, is_transaction_open: bool) -> bool {
+        let task = tokio::spawn(async move {
+            let transaction = if is_transaction_open {
+                Some(store.platform_read().await.unwrap())
+            } else {
+                None
+            };
+            let _ = upstream.waha();
+            drop(transaction);
+        });
+        task.await.is_ok()
+    }
+
+    #[tokio::test]
+    #[cfg(debug_assertions)]
+    async fn waha_is_not_called_while_a_transaction_is_open() {
+        // Another test of the same process may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let database = TestDatabase::sqlite().await;
+        let store = database.store(Arc::new(SystemClock)).await;
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let upstreams = Upstreams::new(store.clone(), http, Timeouts::default());
+        let now = Timestamp::from_seconds(0);
+        let server = WahaServer {
+            id: ServerId::new(),
+            name: "one".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            api_key: "key".to_owned().into(),
+            capacity: None,
+            last_snapshot_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let upstream = Arc::new(upstreams.connect(server).unwrap());
+        assert!(!calls_waha(store.clone(), upstream.clone(), true).await);
+        assert!(calls_waha(store, upstream, false).await);
+    }
+}

@@ -1,5 +1,11 @@
 //! Sessions and their synchronization, over HTTP and against a simulated WAHA, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test whose surroundings are missing has failed"
+)]
+
 mod audit;
 mod client;
 mod create;

@@ -41,6 +41,7 @@ impl ScriptedWaha {
     }
 
     /// Lets a call such as `GET /api/sessions` be answered so from now on.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write literals")]
     pub(crate) fn set(&self, call: &str, status: u16, body: impl ToString) {
         let answer = (status, body.to_string());
         self.script.lock().unwrap().insert(call.to_owned(), answer);

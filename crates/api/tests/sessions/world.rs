@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use waha_client::{HttpClient, HttpOptions, Timeouts};
@@ -80,16 +80,16 @@ impl<'a> World<'a> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(TickingClock::default());
         let store = database.store(clock.clone()).await;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let public_url: Url = format!("http://{address}").parse().unwrap();
         let settings = ServiceSettings {
             sync_wait: wishes.sync_wait,
             waha_timeouts: wishes.timeouts,
-            ..ServiceSettings::default()
+            ..ServiceSettings::at(public_url.clone())
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let services = Services::new(store.clone(), http, settings);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let public_url = format!("http://{address}").parse().unwrap();
         let router = wahana_api::router(ApiState::new(services, ApiSettings::at(public_url)));
         let serving = tokio::spawn(async move {
             let app = router.into_make_service_with_connect_info::<SocketAddr>();

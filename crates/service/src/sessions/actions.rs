@@ -212,6 +212,9 @@ async fn conclude(
         refused_by_waha(error)
     });
     let happened_perhaps = outcome.as_ref().err().is_none_or(may_have_happened);
+    if failure.is_some() && happened_perhaps {
+        services.sync.outdate(session.waha.server);
+    }
     if let Ok(said) = &outcome {
         observe_answer(services, context, session, action, answered_at, said).await?;
     }

@@ -238,7 +238,13 @@ async fn create_on(
                 error = %error,
                 "WAHA did not make a session"
             );
-            let failure = refused_by_waha(&error);
+            let failure = match refused_by_waha(&error) {
+                ServiceError::WahaTimeout { .. } => ServiceError::SessionOutcomeUnknown {
+                    session: session.id,
+                    name: session.name.clone(),
+                },
+                failure => failure,
+            };
             let tx = services.store.write(tenant).await?;
             // What WAHA may have made stays known here, so that nothing is left behind there unseen.
             if !may_have_happened(&error) {
