@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     nextest
         .args(arguments)
-        .env("WAHANA_TEST_POSTGRES_URL", postgres.url());
+        .env("TESTKIT_POSTGRES_URL", postgres.url());
     let mut running = nextest.spawn().context("cannot start cargo nextest")?;
     let status = interruption.wait_for(&mut running)?;
     Ok(status

@@ -5,7 +5,7 @@ use std::env;
 use url::Url;
 
 /// The environment variable that names the server.
-const VARIABLE: &str = "WAHANA_TEST_POSTGRES_URL";
+const VARIABLE: &str = "TESTKIT_POSTGRES_URL";
 
 /// The address of the test server's maintenance database, for a superuser. Tests make databases of their
 /// own through it and leave this one alone.
