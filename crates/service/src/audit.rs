@@ -1,7 +1,7 @@
 //! The audit log: who did what, and what came of it.
 
 use wahana_domain::{
-    AuditEntry, AuditEntryId, AuditOutcome, ErrorCode, OrganizationId, SessionId, Timestamp,
+    ActorKind, AuditEntry, AuditEntryId, AuditOutcome, ErrorCode, OrganizationId, SessionId, Timestamp,
 };
 pub use wahana_store::audit::{AuditQuery, Position};
 use wahana_store::{PlatformTx, TenantTx};
@@ -182,6 +182,25 @@ pub(crate) async fn record_by_operator_in(
         outcome,
         tx.now(),
     );
+    Ok(wahana_store::audit::insert(tx, &entry).await?)
+}
+
+/// Writes what wahana itself did in an organization, in the transaction that does it.
+pub(crate) async fn record_by_system(
+    tx: &TenantTx,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let organization = Some(tx.organization_id());
+    let actor = Actor {
+        kind: ActorKind::System,
+        user: None,
+        token: None,
+        organization,
+        origin: None,
+    };
+    let entry = entry(&actor, organization, operation, session, outcome, tx.now());
     Ok(wahana_store::audit::insert(tx, &entry).await?)
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use waha_sim::{Fault, FaultKind};
+use wahana_domain::{ActorKind, AuditOutcome, OrganizationLimits, Role};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::World;
@@ -122,7 +123,8 @@ async fn what_happens_behind_our_back_is_no_wish(database: &TestDatabase) {
 async fn a_deletion_of_unknown_outcome_ends_when_the_session_is_gone(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
-    let owner = world.owner("a").await;
+    let home = world.organization("a", OrganizationLimits::default()).await;
+    let owner = world.member(home, Role::Owner).await;
     world.working(&owner, &server, "shop", "15550000001").await;
     server
         .sim
@@ -133,6 +135,12 @@ async fn a_deletion_of_unknown_outcome_ends_when_the_session_is_gone(database: &
         owner.names("").await,
         Vec::<String>::new(),
         "it is seen to be gone"
+    );
+    let last = world.audit(home).await.pop().unwrap();
+    assert_eq!(last.operation, "sessions.delete");
+    assert_eq!(
+        (last.actor, last.outcome),
+        (ActorKind::System, AuditOutcome::Success)
     );
     owner.get("/shop/status").await.refused(404, "SESSION_NOT_FOUND");
     owner

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use waha_client::{Me, WahaSession};
-use wahana_domain::{DesiredStatus, PhoneNumber, ServerId, Session, SessionId, Timestamp};
+use wahana_domain::{AuditOutcome, DesiredStatus, PhoneNumber, ServerId, Session, SessionId, Timestamp};
 use wahana_store::{
-    SessionOnServer, Store, StoreError, Tenant, Uniqueness,
+    SessionOnServer, Store, StoreError, Tenant, TenantTx, Uniqueness,
     sessions::{self, Observation, ObservedChange},
 };
 
-use crate::ServiceError;
+use crate::{ServiceError, audit};
 
 /// Writes what of a server's list is new, each organization's in a transaction of its own.
 pub(super) async fn apply(
@@ -69,7 +69,7 @@ async fn write(store: &Store, tenant: Tenant, news: &[News]) -> Result<(), Servi
     let mut conflict = false;
     for one in news {
         match one {
-            News::Deleted(session) => drop(sessions::delete(&tx, *session).await?),
+            News::Deleted(session) => finish_deletion(&tx, *session).await?,
             News::Changed(change) => match sessions::observe(&tx, change).await {
                 // On PostgreSQL the transaction is lost with this.
                 Err(StoreError::Conflict(Uniqueness::SessionPhoneNumber)) => {
@@ -88,11 +88,20 @@ async fn write(store: &Store, tenant: Tenant, news: &[News]) -> Result<(), Servi
         match one {
             News::Deleted(session) => {
                 let tx = store.write(tenant).await?;
-                sessions::delete(&tx, *session).await?;
+                finish_deletion(&tx, *session).await?;
                 tx.commit().await?;
             }
             News::Changed(change) => observe(store, tenant, change).await?,
         }
+    }
+    Ok(())
+}
+
+/// Ends a deletion whose outcome was not known when it was asked for.
+async fn finish_deletion(tx: &TenantTx, session: SessionId) -> Result<(), ServiceError> {
+    if sessions::finish_deletion(tx, session).await? {
+        let outcome = AuditOutcome::Success;
+        audit::record_by_system(tx, "sessions.delete", Some(session), outcome).await?;
     }
     Ok(())
 }

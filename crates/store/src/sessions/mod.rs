@@ -136,13 +136,24 @@ pub async fn set_desired_status(
 
 /// Marks a session as deleted; its name is free again. Says whether it was living.
 pub async fn delete(tx: &TenantTx, id: SessionId) -> Result<bool, StoreError> {
+    mark_deleted(tx, living(Some(&[id]))).await
+}
+
+/// The same, if the organization still wants that: it may have thought better of it. Says whether it was
+/// done.
+pub async fn finish_deletion(tx: &TenantTx, id: SessionId) -> Result<bool, StoreError> {
+    let is_wanted = Column::DesiredStatus.eq(DesiredStatus::Deleted.as_str());
+    mark_deleted(tx, living(Some(&[id])).add(is_wanted)).await
+}
+
+async fn mark_deleted(tx: &TenantTx, condition: Condition) -> Result<bool, StoreError> {
     let now = tx.now().as_micros();
     let deleted = tx
         .update::<session::Entity>()
         .set(Column::DeletedAt, now)
         .set(Column::DesiredStatus, DesiredStatus::Deleted.as_str())
         .set(Column::UpdatedAt, now)
-        .filter(living(Some(&[id])))
+        .filter(condition)
         .run()
         .await?;
     Ok(deleted == 1)
