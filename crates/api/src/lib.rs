@@ -3,11 +3,11 @@
 //! A route's arguments say who may call it: [`Allowed`](extract::Allowed) and its siblings are the only
 //! way to the permissions that the services ask for. Errors become answers in one place.
 
-mod audited;
 mod envelope;
 mod error;
 mod extract;
 mod metrics;
+mod operations;
 mod origin;
 mod part;
 mod qr_image;

@@ -121,8 +121,10 @@ fn request_id(headers: &HeaderMap) -> String {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
     };
-    let given = headers
-        .get(&REQUEST_ID)
+    let mut ids = headers.get_all(&REQUEST_ID).iter();
+    let given = ids
+        .next()
+        .filter(|_| ids.next().is_none())
         .and_then(|id| id.to_str().ok())
         .filter(is_well_formed);
     given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wahana_service::Services;
 
-use crate::{ApiSettings, audited::Operations};
+use crate::{ApiSettings, operations::Operations};
 
 /// What the routes share. Cheap to clone.
 #[derive(Clone, Debug)]

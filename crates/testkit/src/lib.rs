@@ -1,5 +1,7 @@
 //! What the tests of several crates share.
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod cutting_proxy;
 pub mod database;
 pub mod postgres;

@@ -14,7 +14,10 @@ use wahana_service::{
     sessions::{self, StartTarget},
 };
 
-use super::identity::{SignedIn, scope};
+use super::{
+    identity::{SignedIn, scope},
+    input::refuse_unknown_parameters,
+};
 use crate::{envelope::Reply, error::ApiError, request::RequestScope, state::ApiState};
 
 /// What a path names inside the caller's organization.
@@ -48,11 +51,9 @@ impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
         let scope = scope(parts)?;
         let path = PathParams::read(parts).await;
         let found = R::find(state.services(), &context.caller, &path, &scope).await?;
-        Ok(Self {
-            found,
-            access: Granted::check(context)?,
-            scope,
-        })
+        let access = Granted::check(context)?;
+        refuse_unknown_parameters(parts, state)?;
+        Ok(Self { found, access, scope })
     }
 }
 

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use wahana_service::FieldErrors;
 
+use super::objects::StructsAreObjects;
 use crate::{error::ApiError, state::ApiState};
 use wahana_domain::ErrorCode;
 
@@ -72,8 +73,11 @@ pub(super) fn too_large(limit: usize) -> ApiError {
 }
 
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
+    // What two readers could choose differently from is no media type.
+    let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = content_types
+        .next()
+        .filter(|_| content_types.next().is_none())
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
     let mut parameters = content_type.split(';').map(str::trim);
@@ -86,9 +90,8 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
         }
         _ => true,
     });
-    let is_plain = headers
-        .get(header::CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding == "identity");
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let is_plain = encodings.all(|encoding| encoding == "identity");
     if is_json && is_utf8 && is_plain {
         return Ok(());
     }
@@ -100,7 +103,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
+    let parsed = serde_path_to_error::deserialize(StructsAreObjects(&mut deserializer));
     match parsed {
         Ok(value) => match deserializer.end() {
             Ok(()) => Ok(value),

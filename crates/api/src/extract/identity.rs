@@ -202,6 +202,9 @@ fn presented(headers: &HeaderMap) -> Result<PresentedCredential, ApiError> {
             secret: SecretHash::of(secret),
         });
     }
+    if sign_in_cookies(headers) > 1 {
+        return Err(ApiError::unauthenticated());
+    }
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(SIGN_IN_COOKIE).ok_or_else(ApiError::unauthenticated)?;
     let (id, secret) = cookie
@@ -213,6 +216,23 @@ fn presented(headers: &HeaderMap) -> Result<PresentedCredential, ApiError> {
         id,
         secret: SecretHash::of(secret),
     })
+}
+
+/// How many cookies claim to be the sign-in. A page of a neighbouring host can add one, so that two mean
+/// that nobody knows which is the person's own.
+fn sign_in_cookies(headers: &HeaderMap) -> usize {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    cookies
+        .filter(|cookie| {
+            cookie
+                .split_once('=')
+                .is_some_and(|(name, _)| name.trim() == SIGN_IN_COOKIE)
+        })
+        .count()
 }
 
 /// A browser sends the cookie with what other sites make it send, too. Changes therefore need what

@@ -1,6 +1,9 @@
 //! Query strings.
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::{FromRequestParts, MatchedPath},
+    http::request::Parts,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 use wahana_service::FieldErrors;
@@ -36,6 +39,21 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
                 Err(FieldErrors::one(&field, fault).into())
             }
         }
+    }
+}
+
+/// Refuses a query that the operation does not take, also where no route reads it: whoever sends one
+/// believes that it does something.
+pub(super) fn refuse_unknown_parameters(parts: &Parts, state: &ApiState) -> Result<(), ApiError> {
+    let (Some(query), Some(route)) = (parts.uri.query(), parts.extensions.get::<MatchedPath>()) else {
+        return Ok(());
+    };
+    match state
+        .operations()
+        .unknown_parameter(&parts.method, route.as_str(), query)
+    {
+        Some(name) => Err(FieldErrors::one(&name, "is not a parameter of this request").into()),
+        None => Ok(()),
     }
 }
 

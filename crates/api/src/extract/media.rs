@@ -66,8 +66,10 @@ fn unsupported() -> ApiError {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
+    let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = content_types
+        .next()
+        .filter(|_| content_types.next().is_none())
         .and_then(|value| value.to_str().ok());
     let essence = content_type
         .and_then(|value| value.split(';').next())
@@ -102,10 +104,8 @@ impl Form {
         if announced.is_some_and(|length: u64| length > u64::try_from(whole_limit).unwrap_or(u64::MAX)) {
             return Err(too_large(limit));
         }
-        let is_encoded = request
-            .headers()
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|encoding| encoding != "identity");
+        let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+        let is_encoded = encodings.any(|encoding| encoding != "identity");
         if is_encoded {
             return Err(unsupported());
         }

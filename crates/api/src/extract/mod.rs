@@ -7,6 +7,7 @@ mod cursor;
 mod identity;
 mod input;
 mod media;
+mod objects;
 mod operated;
 mod patch;
 

@@ -12,7 +12,7 @@ use wahana_service::{
     },
 };
 
-use super::{allowed::PathParams, identity::SignedIn};
+use super::{allowed::PathParams, identity::SignedIn, input::refuse_unknown_parameters};
 use crate::{envelope::Reply, error::ApiError, request::RequestScope, state::ApiState};
 
 /// What a path names in the installation.
@@ -52,6 +52,7 @@ impl<R: PlatformResource> FromRequestParts<ApiState> for Operated<R> {
         scope.set_operator(&operator);
         let path = PathParams::read(parts).await;
         let found = R::find(state.services(), &operator, &path).await?;
+        refuse_unknown_parameters(parts, state)?;
         Ok(Self {
             operator,
             found,

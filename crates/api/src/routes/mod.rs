@@ -120,10 +120,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The whole API, to be served with connection information.
 pub fn router(state: ApiState) -> Router {
-    let cors = cors(&state);
     let (router, _) = described().split_for_parts();
-    router
-        .merge(docs::router())
+    surrounded(router.merge(docs::router()), state)
+}
+
+/// Routes with what holds for all of them.
+fn surrounded(routes: Router<ApiState>, state: ApiState) -> Router {
+    let cors = cors(&state);
+    routes
         .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
         .method_not_allowed_fallback(async || {
             ApiError::new(
@@ -132,8 +136,8 @@ pub fn router(state: ApiState) -> Router {
             )
         })
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), request::surround))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(state.clone(), request::surround))
         .with_state(state)
 }
 
@@ -164,4 +168,58 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::internal(format!("panic: {}", why.unwrap_or("of an unknown kind"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::{
+        body::Body,
+        http::{Request, StatusCode},
+        routing::get,
+    };
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use waha_client::{HttpClient, HttpOptions};
+    use wahana_domain::SystemClock;
+    use wahana_service::{ServiceSettings, Services};
+    use wahana_testkit::database::{TestDatabase, run};
+
+    use super::*;
+    use crate::ApiSettings;
+
+    async fn state(database: &TestDatabase) -> ApiState {
+        // Another test of this process may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let store = database.store(Arc::new(SystemClock)).await;
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let public_url: url::Url = "http://wahana.test/".parse().unwrap();
+        let services = Services::new(store, http, ServiceSettings::at(public_url.clone()));
+        ApiState::new(services, ApiSettings::at(public_url))
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_that_tells_nothing_of_it() {
+        run(async {
+            let database = TestDatabase::sqlite().await;
+            let panics = get(async || -> &'static str { panic!("the secret is hunter2") });
+            let routes = Router::new().route("/panics", panics);
+            let answering = surrounded(routes, state(&database).await);
+            let request = Request::get("/panics")
+                .header("x-request-id", "p-1")
+                .body(Body::empty());
+            let response = answering.oneshot(request.unwrap()).await.unwrap();
+
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()["x-request-id"], "p-1");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["error_code"], "INTERNAL_SERVER_ERROR");
+            assert_eq!(body["request_id"], "p-1");
+            assert!(!body.to_string().contains("hunter2"), "{body}");
+        });
+    }
 }

@@ -54,7 +54,8 @@ pub(crate) struct Limits {
     sessions: Option<i32>,
 }
 
-/// For how many days data is kept; null is for ever.
+/// For how many days data is kept; null is for ever. It must be said, so that leaving one out does not
+/// mean for ever.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[expect(
     clippy::struct_field_names,
@@ -62,10 +63,13 @@ pub(crate) struct Limits {
 )]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetentionFields {
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(minimum = 1, maximum = 3650)]
     messages_days: Option<i32>,
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(minimum = 1, maximum = 3650)]
     media_days: Option<i32>,
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(minimum = 1, maximum = 3650)]
     audit_days: Option<i32>,
 }

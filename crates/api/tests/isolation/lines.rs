@@ -1,0 +1,531 @@
+//! Who may call what: one line per operation of the OpenAPI document.
+//!
+//! It says once more, and independently of the code, what the code must do. To add an operation, add a line;
+//! if its path names a kind of thing that no other path names, add that to `things.rs` too.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use wahana_domain::{Ability, OrganizationId, Role, SessionId, SessionStatus};
+use wahana_testkit::app::{Home, TestApp};
+
+/// What the tests know about an operation.
+pub(crate) struct Line {
+    /// Its `operationId`.
+    pub(crate) operation: &'static str,
+    /// Who may call it.
+    pub(crate) who: Who,
+    /// A valid query, if it needs one.
+    pub(crate) query: &'static str,
+    /// A valid body, if it takes one.
+    pub(crate) body: Option<fn(&Place) -> Value>,
+    /// What it answers to those who may: a status, with an error code if that is what the sample leads to.
+    pub(crate) answer: &'static str,
+    /// In which state the session of its path is, if it names one.
+    pub(crate) session_is: SessionStatus,
+    /// What it answers when its path names a session that is not there, by a name that is free: it makes one.
+    pub(crate) makes_what_is_missing: Option<&'static str>,
+}
+
+/// A line's ordinary end.
+const LINE: Line = Line {
+    operation: "",
+    who: EVERY_MEMBER,
+    query: "",
+    body: None,
+    answer: "200",
+    session_is: SessionStatus::Working,
+    makes_what_is_missing: None,
+};
+
+/// Who may call an operation.
+#[derive(Clone, Copy)]
+pub(crate) enum Who {
+    /// Anybody, with or without a credential.
+    Anybody,
+    /// Whoever has a credential that is accepted.
+    Recognized {
+        /// Whether an organization that is named and not theirs makes a difference.
+        heeds_organization: bool,
+    },
+    /// People who signed in with their password.
+    InPerson,
+    /// Platform administrators, with their own kind of token or signed in.
+    Operators,
+    /// Members of the organization.
+    Members {
+        /// The weakest role that may.
+        role: Role,
+        /// The ability that a token needs.
+        ability: Option<Ability>,
+        /// Whether it concerns the whole organization, so that a token which sees only some sessions may not.
+        whole_organization: bool,
+    },
+}
+
+/// From where a sample is sent.
+pub(crate) struct Place {
+    /// The caller's organization.
+    pub(crate) organization: OrganizationId,
+    /// A session of it.
+    pub(crate) session: SessionId,
+    /// A word that no other call has.
+    pub(crate) unique: String,
+}
+
+impl Place {
+    pub(crate) fn of(app: &TestApp, home: Home, session: SessionId) -> Self {
+        Self {
+            organization: app.organization_id(home),
+            session,
+            unique: Uuid::now_v7().simple().to_string(),
+        }
+    }
+
+    fn email(&self) -> String {
+        format!("{}@wahana.test", self.unique)
+    }
+}
+
+const EVERY_MEMBER: Who = Who::Members {
+    role: Role::Viewer,
+    ability: None,
+    whole_organization: false,
+};
+
+/// Those who manage something of the whole organization.
+const fn managers(role: Role, ability: Ability) -> Who {
+    Who::Members {
+        role,
+        ability: Some(ability),
+        whole_organization: true,
+    }
+}
+
+/// Those who do something with the sessions that they see.
+const fn session_users(role: Role, ability: Ability) -> Who {
+    Who::Members {
+        role,
+        ability: Some(ability),
+        whole_organization: false,
+    }
+}
+
+const READERS: Who = session_users(Role::Viewer, Ability::SessionsRead);
+const MESSAGE_READERS: Who = session_users(Role::Viewer, Ability::MessagesRead);
+const CONTACT_READERS: Who = session_users(Role::Viewer, Ability::ContactsRead);
+const SENDERS: Who = session_users(Role::Agent, Ability::MessagesSend);
+const SESSION_MANAGERS: Who = session_users(Role::Admin, Ability::SessionsManage);
+
+/// Every operation.
+pub(crate) const LINES: &[Line] = &[
+    Line {
+        operation: "organizations.get",
+        who: EVERY_MEMBER,
+        ..LINE
+    },
+    Line {
+        operation: "organizations.update",
+        who: managers(Role::Owner, Ability::OrganizationManage),
+        body: Some(|_| json!({"name": "Another name"})),
+        ..LINE
+    },
+    Line {
+        operation: "tokens.list",
+        who: managers(Role::Admin, Ability::TokensManage),
+        ..LINE
+    },
+    Line {
+        operation: "tokens.create",
+        who: managers(Role::Admin, Ability::TokensManage),
+        body: Some(
+            |place| json!({"name": "ci", "abilities": ["tokens:manage"], "sessions": [place.session]}),
+        ),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "tokens.get",
+        who: managers(Role::Admin, Ability::TokensManage),
+        ..LINE
+    },
+    Line {
+        operation: "tokens.revoke",
+        who: managers(Role::Admin, Ability::TokensManage),
+        ..LINE
+    },
+    Line {
+        operation: "sessions.list",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.create",
+        who: managers(Role::Admin, Ability::SessionsManage),
+        body: Some(|_| json!({"display_name": "Reception"})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "sessions.update",
+        who: SESSION_MANAGERS,
+        body: Some(|_| json!({"display_name": "Reception"})),
+        ..LINE
+    },
+    Line {
+        operation: "sessions.delete",
+        who: SESSION_MANAGERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.start",
+        who: SESSION_MANAGERS,
+        makes_what_is_missing: Some("201"),
+        ..LINE
+    },
+    Line {
+        operation: "sessions.stop",
+        who: SESSION_MANAGERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.restart",
+        who: SESSION_MANAGERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.logout",
+        who: SESSION_MANAGERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.status",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.info",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.connected",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.health",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.sync",
+        who: READERS,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.qr",
+        who: SESSION_MANAGERS,
+        session_is: SessionStatus::ScanQr,
+        ..LINE
+    },
+    Line {
+        operation: "sessions.pairing_code",
+        who: SESSION_MANAGERS,
+        session_is: SessionStatus::ScanQr,
+        body: Some(|_| json!({"phone_number": "+15550001111"})),
+        ..LINE
+    },
+    Line {
+        operation: "audit_log.list",
+        who: managers(Role::Admin, Ability::AuditRead),
+        ..LINE
+    },
+    Line {
+        operation: "members.list",
+        who: managers(Role::Admin, Ability::MembersManage),
+        ..LINE
+    },
+    Line {
+        operation: "members.get",
+        who: managers(Role::Admin, Ability::MembersManage),
+        ..LINE
+    },
+    Line {
+        operation: "members.update",
+        who: managers(Role::Admin, Ability::MembersManage),
+        body: Some(|_| json!({"role": "agent"})),
+        ..LINE
+    },
+    Line {
+        operation: "members.remove",
+        who: managers(Role::Admin, Ability::MembersManage),
+        ..LINE
+    },
+    Line {
+        operation: "invitations.list",
+        who: managers(Role::Admin, Ability::MembersManage),
+        ..LINE
+    },
+    Line {
+        operation: "invitations.create",
+        who: managers(Role::Admin, Ability::MembersManage),
+        body: Some(|place| json!({"email": place.email(), "role": "agent"})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "invitations.revoke",
+        who: managers(Role::Admin, Ability::MembersManage),
+        ..LINE
+    },
+    Line {
+        operation: "auth.login",
+        who: Who::Anybody,
+        body: Some(|place| json!({"email": place.email(), "password": "not the password"})),
+        answer: "401 UNAUTHENTICATED",
+        ..LINE
+    },
+    Line {
+        operation: "auth.reset_password",
+        who: Who::Anybody,
+        body: Some(|_| json!({"token": "not a token", "password": "a long new password"})),
+        answer: "404 NOT_FOUND",
+        ..LINE
+    },
+    Line {
+        operation: "invitations.open",
+        who: Who::Anybody,
+        body: Some(|_| json!({"token": "not a token"})),
+        answer: "404 NOT_FOUND",
+        ..LINE
+    },
+    Line {
+        operation: "invitations.accept",
+        who: Who::Anybody,
+        body: Some(|_| json!({"token": "not a token"})),
+        answer: "404 NOT_FOUND",
+        ..LINE
+    },
+    Line {
+        operation: "auth.logout",
+        who: Who::InPerson,
+        ..LINE
+    },
+    Line {
+        operation: "auth.change_password",
+        who: Who::InPerson,
+        body: Some(
+            |_| json!({"current_password": "not the password", "new_password": "a long new password"}),
+        ),
+        answer: "422 VALIDATION_ERROR",
+        ..LINE
+    },
+    Line {
+        operation: "auth.me",
+        who: Who::Recognized {
+            heeds_organization: true,
+        },
+        ..LINE
+    },
+    Line {
+        operation: "auth.organizations",
+        who: Who::Recognized {
+            heeds_organization: false,
+        },
+        ..LINE
+    },
+    Line {
+        operation: "operations.health",
+        who: Who::Anybody,
+        ..LINE
+    },
+    Line {
+        operation: "operations.readiness",
+        who: Who::Anybody,
+        ..LINE
+    },
+    Line {
+        operation: "operations.metrics",
+        who: Who::Anybody,
+        answer: "404 NOT_FOUND",
+        ..LINE
+    },
+    Line {
+        operation: "platform.audit_log.list",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.list",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.create",
+        who: Who::Operators,
+        body: Some(|place| json!({"name": place.unique})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.get",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.update",
+        who: Who::Operators,
+        body: Some(|_| json!({"limits": {"sessions": 5}})),
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.suspend",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.resume",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.close",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.list",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.create",
+        who: Who::Operators,
+        body: Some(
+            |place| json!({"name": place.unique, "base_url": format!("http://127.0.0.1:9/{}", place.unique), "api_key": "a-key"}),
+        ),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.get",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.update",
+        who: Who::Operators,
+        body: Some(|place| json!({"name": place.unique})),
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.remove",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.tokens.list",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.tokens.create",
+        who: Who::Operators,
+        body: Some(|_| json!({"name": "ci"})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "platform.tokens.revoke",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.list",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.create",
+        who: Who::Operators,
+        body: Some(|place| json!({"email": place.email(), "name": "Somebody"})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.get",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.disable",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.enable",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.memberships.create",
+        who: Who::Operators,
+        body: Some(|place| json!({"organization_id": place.organization, "role": "agent"})),
+        answer: "201",
+        ..LINE
+    },
+    Line {
+        operation: "platform.users.set_password",
+        who: Who::Operators,
+        body: Some(|_| json!({"password": "a long new password"})),
+        ..LINE
+    },
+    Line {
+        operation: "platform.sessions.unassigned",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.sessions.assign",
+        who: Who::Operators,
+        body: Some(|_| json!({"assignments": []})),
+        answer: "422 VALIDATION_ERROR",
+        ..LINE
+    },
+    Line {
+        operation: "chats.list",
+        who: MESSAGE_READERS,
+        ..LINE
+    },
+    Line {
+        operation: "messages.list",
+        who: MESSAGE_READERS,
+        query: "?chat_id=15550001111@c.us",
+        ..LINE
+    },
+    Line {
+        operation: "contacts.list",
+        who: CONTACT_READERS,
+        ..LINE
+    },
+    Line {
+        operation: "groups.list",
+        who: CONTACT_READERS,
+        ..LINE
+    },
+    Line {
+        operation: "messages.send_text",
+        who: SENDERS,
+        body: Some(|_| json!({"to": "15550001111@c.us", "text": "Hello"})),
+        ..LINE
+    },
+    Line {
+        operation: "messages.send_media",
+        who: SENDERS,
+        body: Some(|_| {
+            let media = json!({"data": "aGVsbG8=", "mimetype": "text/plain", "filename": "hello.txt"});
+            json!({"to": "15550001111@c.us", "media": media})
+        }),
+        ..LINE
+    },
+];

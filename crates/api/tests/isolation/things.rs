@@ -1,0 +1,226 @@
+//! What paths name.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use wahana_domain::{
+    Abilities, AccessToken, EmailAddress, Invitation, InvitationId, Language, Organization, OrganizationId,
+    OrganizationLimits, OrganizationState, Retention, Role, Secret, ServerId, SessionId, SessionStatus,
+    TokenId, UserId,
+};
+use wahana_store::{NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens};
+use wahana_testkit::app::{Actor, By, Home, TestApp};
+
+use crate::expected::Target;
+
+/// Something that a path can name.
+#[derive(Clone, Debug)]
+pub(crate) struct Thing {
+    /// In which ways a path can name it.
+    pub(crate) spellings: Vec<String>,
+    /// Its id, if it is a session.
+    pub(crate) session: Option<SessionId>,
+}
+
+/// The code of the refusal when there is no such thing.
+pub(crate) fn missing_code(parameter: &str) -> &'static str {
+    match parameter {
+        "sessionId" => "404 SESSION_NOT_FOUND",
+        _ => "404 NOT_FOUND",
+    }
+}
+
+/// In how many ways a path can name such a thing.
+pub(crate) fn spellings(parameter: &str) -> usize {
+    missing(parameter).spellings.len()
+}
+
+/// A thing that does not exist.
+pub(crate) fn missing(parameter: &str) -> Thing {
+    let id = Uuid::now_v7();
+    let spellings = match parameter {
+        "sessionId" => vec![id.to_string(), format!("name_{}", id.simple())],
+        _ => vec![id.to_string()],
+    };
+    Thing {
+        spellings,
+        session: None,
+    }
+}
+
+/// New things, of the kind that a part of a path with this name means; sessions in this state.
+pub(crate) async fn make(
+    app: &TestApp,
+    target: Target,
+    parameter: &str,
+    count: usize,
+    session_is: SessionStatus,
+) -> Vec<Thing> {
+    match target {
+        Target::OfA => of_organization(app, Home::A, parameter, count, session_is).await,
+        Target::OfB => of_organization(app, Home::B, parameter, count, session_is).await,
+        Target::OfInstallation => of_installation(app, parameter, count).await,
+        Target::Nothing | Target::Missing => (0..count).map(|_| missing(parameter)).collect(),
+    }
+}
+
+async fn of_organization(
+    app: &TestApp,
+    home: Home,
+    parameter: &str,
+    count: usize,
+    session_is: SessionStatus,
+) -> Vec<Thing> {
+    match parameter {
+        "sessionId" => {
+            let sessions = app.sessions(home, count, session_is).await;
+            let things = sessions.iter().map(|session| Thing {
+                spellings: vec![session.id.to_string(), session.name.as_str().to_owned()],
+                session: Some(session.id),
+            });
+            things.collect()
+        }
+        "tokenId" => tokens(app, home, count).await,
+        "userId" => {
+            let members = vec![Actor::Member(home, Role::Viewer, By::Token); count];
+            app.users(&members)
+                .await
+                .into_iter()
+                .map(|id| named(&id))
+                .collect()
+        }
+        "invitationId" => invitations(app, home, count).await,
+        other => panic!("nobody said in things.rs what {{{other}}} of an organization is"),
+    }
+}
+
+async fn of_installation(app: &TestApp, parameter: &str, count: usize) -> Vec<Thing> {
+    if parameter == "userId" {
+        let users = app.users(&vec![Actor::NeverMember; count]).await;
+        return users.into_iter().map(|id| named(&id)).collect();
+    }
+    let administrator = app
+        .users(&[Actor::PlatformAdministrator(By::Token)])
+        .await
+        .remove(0);
+    let tx = app.store().platform_write().await.unwrap();
+    let mut things = Vec::new();
+    for _ in 0..count {
+        things.push(match parameter {
+            "organizationId" => named(&insert_organization(&tx).await),
+            "serverId" => named(&insert_server(&tx).await),
+            "tokenId" => named(&insert_platform_token(&tx, administrator).await),
+            other => panic!("nobody said in things.rs what {{{other}}} of the installation is"),
+        });
+    }
+    tx.commit().await.unwrap();
+    things
+}
+
+fn named(id: &impl ToString) -> Thing {
+    Thing {
+        spellings: vec![id.to_string()],
+        session: None,
+    }
+}
+
+async fn insert_organization(tx: &PlatformTx) -> OrganizationId {
+    let id = OrganizationId::new();
+    let new = Organization {
+        id,
+        name: "another".to_owned(),
+        state: OrganizationState::Active,
+        country: None,
+        time_zone: "UTC".parse().unwrap(),
+        language: Language::English,
+        limits: OrganizationLimits::default(),
+        retention: Retention::default(),
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    tx.insert_organization(&new).await.unwrap();
+    id
+}
+
+async fn insert_server(tx: &PlatformTx) -> ServerId {
+    let id = ServerId::new();
+    let new = NewServer {
+        id,
+        name: format!("server {id}"),
+        base_url: format!("http://127.0.0.1:9/{id}/"),
+        api_key: "a key".to_owned().into(),
+        // Nothing is ever placed on it.
+        capacity: Some(0),
+    };
+    tx.insert_server(&new).await.unwrap();
+    id
+}
+
+async fn insert_platform_token(tx: &PlatformTx, user_id: UserId) -> TokenId {
+    let id = TokenId::generate_platform();
+    let new = NewPlatformToken {
+        id: id.clone(),
+        user_id,
+        name: "a token".to_owned(),
+        secret: Secret::generate().hash(),
+        expires_at: None,
+    };
+    tx.insert_platform_token(&new).await.unwrap();
+    id
+}
+
+async fn invitations(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for _ in 0..count {
+        let id = InvitationId::new();
+        let new = Invitation {
+            id,
+            organization_id: tx.organization_id(),
+            email: EmailAddress::parse(&format!("{id}@wahana.test")).unwrap(),
+            role: Role::Agent,
+            invited_by: None,
+            expires_at: tx.now().plus(Duration::from_hours(1)),
+            accepted_at: None,
+            revoked_at: None,
+            created_at: tx.now(),
+        };
+        wahana_store::invitations::insert(&tx, &new, &Secret::generate().hash())
+            .await
+            .unwrap();
+        things.push(named(&id));
+    }
+    tx.commit().await.unwrap();
+    things
+}
+
+async fn tokens(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
+    let owner = Actor::Member(home, Role::Owner, By::Token);
+    let user = app.users(&[owner]).await.remove(0);
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for _ in 0..count {
+        let token = token(&tx, user);
+        access_tokens::insert(&tx, &token, &Secret::generate().hash())
+            .await
+            .unwrap();
+        things.push(named(&token.id));
+    }
+    tx.commit().await.unwrap();
+    things
+}
+
+fn token(tx: &TenantTx, user_id: UserId) -> AccessToken {
+    AccessToken {
+        id: TokenId::generate(),
+        organization_id: tx.organization_id(),
+        user_id,
+        name: "a token".to_owned(),
+        abilities: Abilities::All,
+        sessions: None,
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+        created_at: tx.now(),
+    }
+}
