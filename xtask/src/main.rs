@@ -8,6 +8,7 @@
     reason = "the progress of a task is for the person who started it"
 )]
 
+mod bench;
 mod cargo;
 mod check;
 mod demo;
@@ -51,6 +52,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure wahana side by side with yardsticks.
+    Bench(bench::Options),
     /// Check everything that can be checked without running the product.
     Check,
     /// Look for known vulnerabilities in the dependencies (downloads the advisory database).
@@ -78,6 +81,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Demo { release, arguments } => demo::run(release, &arguments)?,
         Task::Test { arguments } => return test::run(&arguments),
+        Task::Bench(options) => bench::run(options)?,
         Task::Check => check::run()?,
         Task::Advisories => check::advisories()?,
         Task::Openapi { check: false } => openapi::write()?,

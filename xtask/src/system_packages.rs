@@ -1,6 +1,7 @@
-//! Programs that the tests need and that come from the distribution.
+//! Programs that the tests and the benchmark need and that come from the distribution.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
@@ -21,6 +22,42 @@ const NEEDS: &[Need] = &[Need {
     is_present: || postgres::program_folder().is_ok(),
 }];
 
+/// What the benchmark needs besides.
+const BENCH_NEEDS: &[Need] = &[
+    Need {
+        name: "PostgreSQL",
+        package: "postgresql",
+        is_present: || postgres::program_folder().is_ok(),
+    },
+    Need {
+        name: "wrk",
+        package: "wrk",
+        is_present: || is_on_path("wrk"),
+    },
+    Need {
+        name: "nginx",
+        package: "nginx",
+        is_present: || nginx().is_some(),
+    },
+];
+
+/// Says what to install if the benchmark lacks something.
+pub(crate) fn ensure_for_bench() -> anyhow::Result<()> {
+    match lacking(BENCH_NEEDS).as_slice() {
+        [] => Ok(()),
+        lacking => bail!(instruction("the measurements", lacking)),
+    }
+}
+
+/// Where nginx is. Debian keeps it in a folder that only root's PATH names.
+pub(crate) fn nginx() -> Option<PathBuf> {
+    let search_path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&search_path)
+        .chain([Path::new("/usr/sbin").to_owned()])
+        .map(|folder| folder.join("nginx"))
+        .find(|program| program.is_file())
+}
+
 /// Installs what is lacking where that needs no question, and otherwise says what to install.
 pub(crate) fn ensure() -> anyhow::Result<()> {
     let lacking = lacking(NEEDS);
@@ -28,7 +65,7 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         return Ok(());
     }
     let Some(prefix) = apt_get() else {
-        bail!(instruction(&lacking))
+        bail!(instruction("the tests", &lacking))
     };
     let packages: Vec<_> = lacking.iter().map(|need| need.package).collect();
     eprintln!("installing with apt-get, for the tests: {}", packages.join(" "));
@@ -53,10 +90,13 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
             ]
             .concat())
         })
-        .with_context(|| instruction(&lacking))?;
+        .with_context(|| instruction("the tests", &lacking))?;
     match self::lacking(NEEDS).as_slice() {
         [] => Ok(()),
-        still => bail!("after the installation still: {}", instruction(still)),
+        still => bail!(
+            "after the installation still: {}",
+            instruction("the tests", still)
+        ),
     }
 }
 
@@ -64,11 +104,11 @@ fn lacking(needs: &'static [Need]) -> Vec<&'static Need> {
     needs.iter().filter(|need| !(need.is_present)()).collect()
 }
 
-fn instruction(lacking: &[&Need]) -> String {
+fn instruction(who: &str, lacking: &[&Need]) -> String {
     let names: Vec<_> = lacking.iter().map(|need| need.name).collect();
     let packages: Vec<_> = lacking.iter().map(|need| need.package).collect();
     format!(
-        "the tests need {}; on Debian: `apt-get install {}`",
+        "{who} need {}; on Debian: `apt-get install {}`",
         names.join(" and "),
         packages.join(" ")
     )
@@ -129,7 +169,7 @@ mod tests {
             },
         ];
         assert_eq!(
-            instruction(&lacking(NEEDS)),
+            instruction("the tests", &lacking(NEEDS)),
             "the tests need One and Two; on Debian: `apt-get install one-package two-package`"
         );
     }

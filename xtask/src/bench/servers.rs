@@ -1,0 +1,128 @@
+//! The servers that are measured: started on free ports, and stopped whatever happens.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::http;
+use crate::interruption::Interruption;
+
+const LONGEST_START: Duration = Duration::from_mins(1);
+const LONGEST_STOP: Duration = Duration::from_secs(10);
+
+/// A running program. Dropping it ends it.
+pub(super) struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+/// A command that ends with this program, also when this is killed in a way that it cannot notice.
+pub(super) fn command(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
+}
+
+impl Server {
+    /// Starts a program with one worker thread that writes its log into a file.
+    pub(super) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let file = File::create(log)?;
+        let child = command
+            .env("TOKIO_WORKER_THREADS", "1")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            // In a group of its own, Ctrl-C does not end it before those who use it.
+            .process_group(0)
+            .spawn()
+            .context("cannot start setpriv")?;
+        Ok(Self {
+            child,
+            log: log.to_owned(),
+        })
+    }
+
+    /// Waits until `is_ready` says so.
+    pub(super) fn wait_until(
+        &mut self,
+        interruption: &Interruption,
+        is_ready: impl Fn() -> bool,
+    ) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while !is_ready() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("a server ended ({status}):\n{}", self.log()?);
+            }
+            interruption.pause()?;
+            if start.elapsed() > LONGEST_START {
+                bail!("a server is not ready in time:\n{}", self.log()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// How long it takes from now until the path is answered with 200.
+    pub(super) fn time_until_ok(&mut self, address: SocketAddr, path: &str) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        loop {
+            if http::get(address, path, None).is_ok_and(|answer| answer.status == 200) {
+                return Ok(start.elapsed());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("a server ended ({status}):\n{}", self.log()?);
+            }
+            if start.elapsed() > LONGEST_START {
+                bail!("a server is not ready in time:\n{}", self.log()?);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// How much memory it holds, in bytes.
+    pub(super) fn resident_memory(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes: u64 = line
+            .and_then(|line| line.trim().strip_suffix("kB"))
+            .and_then(|number| number.trim().parse().ok())
+            .context("the system does not say how much memory a program holds")?;
+        Ok(kibibytes * 1024)
+    }
+
+    fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it has ended already, which `try_wait` finds out.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let start = Instant::now();
+        while start.elapsed() < LONGEST_STOP {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address of this machine that nobody listens on at the moment.
+pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Whether somebody listens there.
+pub(super) fn listens(address: SocketAddr) -> bool {
+    std::net::TcpStream::connect(address).is_ok()
+}
