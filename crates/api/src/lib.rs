@@ -1,6 +1,6 @@
 //! wahana over HTTP.
 //!
-//! A route's arguments say who may call it: [`Allowed`](extract::Allowed) and its siblings are the only
+//! A route's arguments say who may call it: `Allowed` and its siblings are the only
 //! way to the permissions that the services ask for. Errors become answers in one place.
 
 mod envelope;
