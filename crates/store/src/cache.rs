@@ -58,6 +58,12 @@ pub trait CachedRead: Clone + Hash + Eq + Send + Sync + 'static {
     /// Reads it.
     fn load(&self, tx: &TenantTx) -> impl Future<Output = Result<Self::Rows, StoreError>> + Send;
 
+    /// Whether it is remembered. What was not found may be made by another process at any moment, and
+    /// its maker should find it at once.
+    fn is_remembered(_: &Self::Rows) -> bool {
+        true
+    }
+
     /// How many rows it holds, for the bound on the cache's size.
     fn weight(rows: &Self::Rows) -> u32;
 }
@@ -98,9 +104,14 @@ impl<R: CachedRead> TenantCache<R> {
             let tx = self.store.read(tenant).await?;
             read.load(&tx).await
         };
-        self.entries
-            .try_get_with(key, load)
+        let rows = self
+            .entries
+            .try_get_with_by_ref(&key, load)
             .await
-            .map_err(|error: Arc<StoreError>| (*error).clone())
+            .map_err(|error: Arc<StoreError>| (*error).clone())?;
+        if !R::is_remembered(&rows) {
+            self.entries.invalidate(&key).await;
+        }
+        Ok(rows)
     }
 }

@@ -57,6 +57,8 @@ async fn page() -> Response {
         "hideClientButton": true,
         "agent": { "disabled": true },
         "persistAuth": false,
+        "showDeveloperTools": "never",
+        "showToolbar": "never",
     });
     let page = scalar_html(&configuration, Some("/docs/scalar.js"));
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()

@@ -129,6 +129,10 @@ impl CachedRead for SessionNamed {
             .map(Arc::new))
     }
 
+    fn is_remembered(session: &Self::Rows) -> bool {
+        session.is_some()
+    }
+
     fn weight(_: &Self::Rows) -> u32 {
         1
     }

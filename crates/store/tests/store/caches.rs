@@ -63,6 +63,23 @@ async fn rename(world: &World, organization: &TestOrganization, name: &str) {
     tx.commit().await.unwrap();
 }
 
+async fn what_was_not_found_is_looked_for_again(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let caller = caller(&world, &world.a).await;
+    let cache = TenantCache::new(world.store.clone(), 100);
+    let session = world.new_session(&world.a, "support");
+    let read = SessionNamed {
+        reference: SessionReference::Name(session.name.clone()),
+        only: None,
+    };
+    assert!(cache.get(&caller, &read).await.unwrap().is_none());
+    // Another process makes it: this one's count of changes does not move.
+    let other = db.store(world.clock.clone()).await;
+    let tx = other.write(caller.tenant()).await.unwrap();
+    wahana_store::sessions::insert(&tx, &session).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(cache.get(&caller, &read).await.unwrap().is_some());
+}
 async fn each_organization_gets_its_own_rows(db: &TestDatabase) {
     let world = World::new(db).await;
     let (a, b) = (caller(&world, &world.a).await, caller(&world, &world.b).await);
@@ -167,6 +184,7 @@ async fn an_identity_is_remembered_until_it_is_forgotten(db: &TestDatabase) {
 }
 
 on_both_databases!(
+    what_was_not_found_is_looked_for_again,
     each_organization_gets_its_own_rows,
     a_change_of_the_organization_is_seen_at_once_and_costs_no_other,
     what_was_not_committed_costs_nothing,

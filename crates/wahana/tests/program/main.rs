@@ -6,5 +6,6 @@
 )]
 
 mod command_line;
+mod demo;
 mod installation;
 mod serve;

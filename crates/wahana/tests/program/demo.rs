@@ -1,0 +1,207 @@
+//! The demo as a newcomer meets it: started, its file read, its calls made, and the command line used on
+//! it.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Demo {
+    process: Child,
+    folder: TempDir,
+    variables: HashMap<String, String>,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let env_file = folder.path().join("demo.env");
+        let process = Command::new(env!("CARGO_BIN_EXE_wahana"))
+            .args(["demo", "--listen", "127.0.0.1:0", "--env-file"])
+            .arg(&env_file)
+            .env_clear()
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut demo = Self {
+            process,
+            folder,
+            variables: HashMap::new(),
+        };
+        demo.variables = demo.read(&env_file);
+        demo
+    }
+
+    /// The file appears whole, once everything is ready; the runner bounds how long that may take.
+    fn read(&mut self, env_file: &Path) -> HashMap<String, String> {
+        while !env_file.exists() {
+            assert!(
+                self.process.try_wait().unwrap().is_none(),
+                "the demo ended before it was ready"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        // What a shell makes of the file, so that its quoting is tested too.
+        let script = format!(". '{}' && set", env_file.display());
+        let shell = Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .output()
+            .unwrap();
+        let text = String::from_utf8(shell.stdout).unwrap();
+        text.lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
+            .collect()
+    }
+
+    fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+        let address = self.variables["WAHANA_URL"].strip_prefix("http://").unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.variables[token],
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_wahana"))
+            .args(["--config", &self.variables["WAHANA_CONFIG"]])
+            .args(arguments)
+            .env_clear()
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| session["session_name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_demo_is_what_the_readme_says() {
+    let demo = Demo::start();
+
+    let (status, acme) = demo.call("GET", "/api/waha/sessions", "ACME_TOKEN", "");
+    let (_, globex) = demo.call("GET", "/api/waha/sessions", "GLOBEX_TOKEN", "");
+    assert_eq!(status, 200);
+    assert!(names(&acme).contains(&"support") && names(&globex).contains(&"support"));
+    assert!(names(&acme).contains(&"sales") && !names(&globex).contains(&"sales"));
+    assert!(names(&globex).contains(&"orders") && !names(&acme).contains(&"orders"));
+
+    let (status, missing) = demo.call("GET", "/api/waha/sessions/sales/status", "GLOBEX_TOKEN", "");
+    assert_eq!(
+        (status, missing["error_code"].as_str()),
+        (404, Some("SESSION_NOT_FOUND"))
+    );
+
+    let text = r#"{"to": "+15550100042", "text": "Hello from wahana"}"#;
+    let (status, sent) = demo.call("POST", "/api/waha/sessions/support/send-text", "ACME_TOKEN", text);
+    assert_eq!(
+        (status, sent["data"]["status"].as_str()),
+        (200, Some("accepted")),
+        "{sent}"
+    );
+    let (status, _) = demo.call(
+        "POST",
+        "/api/waha/sessions/support/send-text",
+        "ACME_VIEWER_TOKEN",
+        text,
+    );
+    assert_eq!(status, 403);
+
+    let (status, started) = demo.call("POST", "/api/waha/sessions/shop/start", "ACME_TOKEN", "");
+    assert_eq!(status, 201, "{started}");
+    let (status, qr) = demo.call("GET", "/api/waha/sessions/shop/qr?wait=20", "ACME_TOKEN", "");
+    assert!(status == 200 && qr["data"]["value"].is_string(), "{qr}");
+
+    let (status, log) = demo.call("GET", "/api/waha/audit-log", "ACME_TOKEN", "");
+    assert!(status == 200 && !log.to_string().contains("Hello from wahana"));
+
+    let (is_well, findings) = demo.command(&["doctor"]);
+    assert!(is_well, "{findings}");
+}
+
+#[test]
+fn sessions_that_were_there_before_are_assigned_from_a_file() {
+    let demo = Demo::start();
+    let (_, listed) = demo.command(&["sessions", "unassigned", "--csv"]);
+    assert_eq!(
+        listed.trim(),
+        "server,waha_name,organization,session_name\nsimulated,left-over,,"
+    );
+    let file = demo.folder.path().join("sessions.csv");
+    let assign = |line: &str, extra: &[&str]| {
+        fs::write(
+            &file,
+            format!("server,waha_name,organization,session_name\n{line}\n"),
+        )
+        .unwrap();
+        demo.command(&[&["sessions", "assign", "--file", file.to_str().unwrap()], extra].concat())
+    };
+
+    // A name that the organization has, a session that is not there: nothing is assigned.
+    let (is_done, said) = assign(
+        "simulated,left-over,Acme,front-desk\nsimulated,nowhere,Acme,other",
+        &[],
+    );
+    assert!(
+        !is_done && said.contains("WAHA does not have this session"),
+        "{said}"
+    );
+    assert!(!assign("simulated,left-over,Acme,support", &[]).0);
+
+    let (is_possible, said) = assign("simulated,left-over,Acme,front-desk", &["--dry-run"]);
+    assert!(is_possible && said.contains("can be assigned"), "{said}");
+    let (status, _) = demo.call("GET", "/api/waha/sessions/front-desk/status", "ACME_TOKEN", "");
+    assert_eq!(status, 404);
+
+    assert!(assign("simulated,left-over,Acme,front-desk", &[]).0);
+    let (status, session) = demo.call("GET", "/api/waha/sessions/front-desk/status", "ACME_TOKEN", "");
+    assert_eq!(
+        (status, session["data"]["status"].as_str()),
+        (200, Some("working"))
+    );
+    assert!(
+        !session.to_string().contains("left-over"),
+        "the name on WAHA is not the tenants' to know"
+    );
+    let (status, _) = demo.call("GET", "/api/waha/sessions/front-desk/status", "GLOBEX_TOKEN", "");
+    assert_eq!(status, 404);
+    assert!(demo.command(&["sessions", "unassigned"]).1.lines().count() <= 1);
+    // What was assigned once is not assigned again.
+    assert!(!assign("simulated,left-over,Globex,front-desk", &[]).0);
+}
