@@ -238,7 +238,7 @@ impl From<ServiceError> for ApiError {
                 internal: Some(message),
                 ..Self::new(
                     code,
-                    "wahana cannot reach its own storage. Nothing was done; try again soon.",
+                    "wahana cannot reach its own storage. Look at what is there before you repeat a change.",
                 )
             },
             ServiceError::Store(_) | ServiceError::Internal(_) => Self::internal(message),

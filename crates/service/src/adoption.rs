@@ -234,9 +234,8 @@ fn adopted(
     asked_at: Timestamp,
 ) -> Session {
     let seen = observation(Some(found), asked_at);
-    let status = SessionStatus::from_waha(found.status.as_str());
-    let is_stopped = status == SessionStatus::Disconnected;
-    Session {
+    let is_stopped = SessionStatus::from_waha(found.status.as_str()) == SessionStatus::Disconnected;
+    let mut session = Session {
         id: SessionId::new(),
         organization_id: tenant.organization_id(),
         waha: WahaAddress {
@@ -246,16 +245,16 @@ fn adopted(
         origin: SessionOrigin::Adopted,
         name: assignment.name.clone(),
         display_name: None,
-        phone_number: seen.phone_number,
+        phone_number: None,
         configuration: SessionConfiguration::default(),
-        status,
-        waha_status: seen.waha_status,
+        status: SessionStatus::Connecting,
+        waha_status: None,
         desired_status: if is_stopped {
             DesiredStatus::Stopped
         } else {
             DesiredStatus::Running
         },
-        observed_at: Some(asked_at),
+        observed_at: None,
         error_count: 0,
         last_error: None,
         business: BusinessProfile::default(),
@@ -263,7 +262,17 @@ fn adopted(
         last_message_at: None,
         created_at: asked_at,
         updated_at: asked_at,
+    };
+    // The same judgement as of every later snapshot.
+    if let Some(change) = seen.change(&session) {
+        session.phone_number = change.phone_number;
+        session.status = change.status;
+        session.waha_status = change.waha_status;
+        session.last_error = change.last_error;
+        session.error_count = change.error_count;
+        session.observed_at = Some(change.observed_at);
     }
+    session
 }
 
 async fn give(

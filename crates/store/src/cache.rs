@@ -60,6 +60,7 @@ pub trait CachedRead: Clone + Hash + Eq + Send + Sync + 'static {
 
     /// Whether it is remembered. What was not found may be made by another process at any moment, and
     /// its maker should find it at once.
+    #[must_use]
     fn is_remembered(_: &Self::Rows) -> bool {
         true
     }
