@@ -40,6 +40,9 @@ pub(crate) struct Options {
     quick: bool,
 }
 
+/// How long each side is asked before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(8);
+
 /// Related measurements that share what they need.
 struct Group {
     name: &'static str,
@@ -105,7 +108,8 @@ impl Bench {
     fn alternate(&self, sides: [&Load; 2]) -> anyhow::Result<[Vec<load::Outcome>; 2]> {
         let mut outcomes = [Vec::new(), Vec::new()];
         for side in sides {
-            side.run(Duration::from_secs(1), &self.interruption)?;
+            // The first who ask wait for news of all WAHA servers.
+            side.run(WARM_UP, &self.interruption)?;
         }
         for _ in 0..self.rounds() {
             for (side, outcomes) in sides.iter().zip(&mut outcomes) {

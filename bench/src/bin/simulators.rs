@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use waha_sim::{SessionSeed, WahaSim};
 use wahana_bench::{API_KEY, Spread, phone_digits, waha_name, write_whole};
 
-/// Simulated WAHA servers, many in one process. They end with it.
+/// Simulated WAHA servers, many in one process. They end with it. What a server answers it made once:
+/// the machine shall be busy with wahana and its yardsticks, not with simulating.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
@@ -16,11 +17,8 @@ struct Arguments {
     /// The file that their addresses are written to, one a line, when all of them listen.
     #[arg(long)]
     addresses: PathBuf,
-    /// Be whole simulators. Without it a server only knows its session list, which it made once: where
-    /// many servers are simulated, the machine shall be busy with wahana.
-    #[arg(long)]
-    whole: bool,
-    /// How many contacts each phone has, each with a chat.
+    /// How many contacts each phone has, each with a chat. With some, the chats of each server's first
+    /// session can be asked for.
     #[arg(long, default_value_t = 0)]
     contacts: u32,
 }
@@ -29,33 +27,37 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut addresses = String::new();
-    let mut whole = Vec::new();
     for server in 0..arguments.spread.servers {
         let waha = WahaSim::builder()
             .api_key(API_KEY)
             .contacts_per_session(arguments.contacts)
             .start()
             .await?;
+        let mut answers = vec![("/api/sessions".to_owned(), "all=true")];
         for session in arguments.spread.sessions_on(server) {
-            waha.add_session(SessionSeed::new(&waha_name(session)).phone(&phone_digits(session)));
+            let name = waha_name(session);
+            waha.add_session(SessionSeed::new(&name).phone(&phone_digits(session)));
+            if arguments.contacts > 0 && answers.len() == 1 {
+                answers.push((format!("/api/{name}/chats/overview"), "limit=21&offset=0"));
+            }
         }
-        if arguments.whole {
-            addresses += &waha.base_url();
-            whole.push(waha);
-        } else {
-            addresses += &list_alone(&waha).await?;
-        }
+        addresses += &frozen(&waha, &answers).await?;
         addresses.push('\n');
     }
     write_whole(&arguments.addresses, &addresses)?;
     std::future::pending().await
 }
 
-/// Serves what the simulator now says of its sessions, on a port of its own.
-async fn list_alone(waha: &WahaSim) -> anyhow::Result<String> {
-    let list = Bytes::from(wahana_bench::get(waha.address(), "/api/sessions?all=true").await?);
-    let answer = move || async move { ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], list) };
-    let router = Router::new().route("/api/sessions", get(answer));
+/// Serves what the simulator now answers, on a port of its own.
+async fn frozen(waha: &WahaSim, answers: &[(String, &str)]) -> anyhow::Result<String> {
+    let mut router = Router::new();
+    for (path, query) in answers {
+        let body = wahana_bench::get(waha.address(), &format!("{path}?{query}")).await?;
+        let body = Bytes::from(body);
+        let answer =
+            move || async move { ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body) };
+        router = router.route(path, get(answer));
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });

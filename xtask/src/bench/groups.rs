@@ -30,7 +30,7 @@ const MEGABYTE: f64 = 1e6;
 
 /// How soon it is ready, and how little memory it holds then.
 pub(super) fn start(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
-    let simulators = Simulators::start(bench, "start", ONE_PAGE, None)?;
+    let simulators = Simulators::start(bench, "start", ONE_PAGE, 0)?;
     let database = Database::sqlite(bench, "start", ONE_PAGE, &simulators)?;
     let (mut ready, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..bench.rounds() {
@@ -54,7 +54,7 @@ pub(super) fn start(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
 
 /// The list of sessions against the same bytes from a bare route, on SQLite.
 pub(super) fn list_on_sqlite(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
-    let simulators = Simulators::start(bench, "list", ONE_PAGE, None)?;
+    let simulators = Simulators::start(bench, "list", ONE_PAGE, 0)?;
     let database = Database::sqlite(bench, "list", ONE_PAGE, &simulators)?;
     let what = "List of 20 sessions, SQLite, against a bare axum route";
     list(bench, "list", &database, what, Target::AtLeast(0.5))
@@ -63,7 +63,7 @@ pub(super) fn list_on_sqlite(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
 /// The same on PostgreSQL.
 pub(super) fn list_on_postgres(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     let postgres = Postgres::start(&bench.interruption)?;
-    let simulators = Simulators::start(bench, "list-postgres", ONE_PAGE, None)?;
+    let simulators = Simulators::start(bench, "list-postgres", ONE_PAGE, 0)?;
     let url = postgres.url().to_owned();
     let database = Database::fill(bench, "list-postgres", url, ONE_PAGE, &simulators)?;
     let what = "List of 20 sessions, PostgreSQL, against a bare axum route";
@@ -99,7 +99,7 @@ pub(super) fn pass_through(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     const OF_WAHA: &str = "/api/w_bench_000000/chats/overview?limit=21&offset=0";
     const CONTACTS: u32 = 20;
 
-    let simulators = Simulators::start(bench, "pass-through", ONE_PAGE, Some(CONTACTS))?;
+    let simulators = Simulators::start(bench, "pass-through", ONE_PAGE, CONTACTS)?;
     let database = Database::sqlite(bench, "pass-through", ONE_PAGE, &simulators)?;
     let wahana = Wahana::start(bench, "pass-through", &database)?;
     let waha = fs::read_to_string(&simulators.addresses)?;
@@ -146,10 +146,10 @@ pub(super) fn many_organizations(bench: &Bench) -> anyhow::Result<Vec<Measured>>
         servers: 10,
         tokens: ACTIVE,
     };
-    let simulators_of_one = Simulators::start(bench, "one", rows_of_one, None)?;
+    let simulators_of_one = Simulators::start(bench, "one", rows_of_one, 0)?;
     let database_of_one = Database::sqlite(bench, "one", rows_of_one, &simulators_of_one)?;
     let wahana_of_one = Wahana::start(bench, "one", &database_of_one)?;
-    let simulators = Simulators::start(bench, "many", rows, None)?;
+    let simulators = Simulators::start(bench, "many", rows, 0)?;
     let database = Database::sqlite(bench, "many", rows, &simulators)?;
     let wahana = Wahana::start(bench, "many", &database)?;
 

@@ -57,19 +57,14 @@ pub(super) struct Simulators {
 }
 
 impl Simulators {
-    /// Starts servers that know only their lists of sessions, or whole ones with chats.
-    pub(super) fn start(
-        bench: &Bench,
-        name: &str,
-        rows: Rows,
-        contacts: Option<u32>,
-    ) -> anyhow::Result<Self> {
+    /// Starts them. With contacts, their sessions have chats.
+    pub(super) fn start(bench: &Bench, name: &str, rows: Rows, contacts: u32) -> anyhow::Result<Self> {
         let addresses = bench.path(&format!("{name}.addresses"));
         let mut command = command(&program("simulators"));
-        rows.spread(&mut command).arg("--addresses").arg(&addresses);
-        if let Some(contacts) = contacts {
-            command.args(["--whole", "--contacts", &contacts.to_string()]);
-        }
+        rows.spread(&mut command)
+            .arg("--addresses")
+            .arg(&addresses)
+            .args(["--contacts", &contacts.to_string()]);
         let mut process = Server::start(command, &bench.path(&format!("{name}.simulators.log")))?;
         process.wait_until(&bench.interruption, || addresses.exists())?;
         Ok(Self {

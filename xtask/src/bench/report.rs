@@ -132,8 +132,8 @@ pub(super) fn keep(bench: &Bench, measured: &[Measured]) -> anyhow::Result<()> {
          measure, so absolute figures mean little: compare ratios, and those only roughly.\n\n\
          wahana logs one line a request into a file, as it does by default, and so does nginx; the bare route \
          logs nothing. PostgreSQL runs as for the tests, without flushing to the disk; nothing here waits for \
-         its writes. Where many organizations are measured, the simulated WAHA servers answer with a list of \
-         sessions that they made once.\n",
+         its writes. The simulated WAHA servers give answers that waha-sim made once, so that neither side waits \
+         for a simulation.\n",
         bench.rounds(),
         bench.round_length().as_secs(),
     )?;
