@@ -67,6 +67,8 @@ impl Pagination {
 /// A success on its way to the caller.
 pub(crate) struct Reply<'a, T, M = ()> {
     status: StatusCode,
+    /// How long the body is expected to be, in bytes.
+    expected_length: usize,
     envelope: Envelope<'a, T, M>,
 }
 
@@ -74,6 +76,7 @@ impl<'a, T: Serialize> Reply<'a, T> {
     pub(crate) fn new(scope: &'a RequestScope, message: &'a str, data: T) -> Self {
         Self {
             status: StatusCode::OK,
+            expected_length: EXPECTED_LENGTH,
             envelope: Envelope {
                 success: true,
                 message,
@@ -98,6 +101,7 @@ impl<'a, T: Serialize> Reply<'a, T> {
         } = self.envelope;
         Reply {
             status: self.status,
+            expected_length: self.expected_length,
             envelope: Envelope {
                 success,
                 message,
@@ -117,6 +121,13 @@ impl<T: Serialize, M: Serialize> Reply<'_, T, M> {
         self
     }
 
+    /// With so much more in it than an answer about one thing: a body that grows as it is written is
+    /// copied again and again.
+    pub(crate) const fn with_expected_length(mut self, more: usize) -> Self {
+        self.expected_length = self.expected_length.saturating_add(more);
+        self
+    }
+
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
@@ -127,12 +138,12 @@ impl<T: Serialize, M: Serialize> Reply<'_, T, M> {
     }
 }
 
-/// How much a body is expected to hold; grown from there.
-const EXPECTED_BODY: usize = 1024;
+/// How long a body is expected to be; it grows from there.
+const EXPECTED_LENGTH: usize = 1024;
 
 impl<T: Serialize, M: Serialize> IntoResponse for Reply<'_, T, M> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(EXPECTED_BODY);
+        let mut body = Vec::with_capacity(self.expected_length);
         if let Err(error) = serde_json::to_writer(&mut body, &self.envelope) {
             return ApiError::internal(format!("an answer cannot be written: {error}")).into_response();
         }

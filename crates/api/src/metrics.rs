@@ -3,10 +3,16 @@
 //! Labels have few values: routes are templates, methods are known ones, and nothing is labelled with
 //! an organization, session or person.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::RwLock,
+    time::Duration,
+};
 
 use axum::http::Method;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "wahana_http_requests_total";
@@ -70,13 +76,48 @@ impl Metrics {
 
 /// Counts an answer.
 pub(crate) fn count_request(method: &Method, route: &str, status: u16, duration: Duration) {
-    let labels = [
-        ("method", known(method).to_owned()),
-        ("route", route.to_owned()),
-        ("status", status.to_string()),
-    ];
-    counter!(REQUESTS, &labels).increment(1);
-    histogram!(DURATION, &labels).record(duration.as_secs_f64());
+    let counts = Counts::of(known(method), route, status);
+    counts.requests.increment(1);
+    counts.durations.record(duration.as_secs_f64());
+}
+
+/// Where the answers to one kind of request are counted.
+#[derive(Clone)]
+struct Counts {
+    requests: Counter,
+    durations: Histogram,
+}
+
+/// What was counted so far, by status, method and route: looking it up by its labels at the recorder
+/// takes a dozen allocations for each request.
+static COUNTED: RwLock<BTreeMap<(u16, &'static str), ByRoute>> = RwLock::new(BTreeMap::new());
+
+type ByRoute = HashMap<String, Counts>;
+
+impl Counts {
+    fn of(method: &'static str, route: &str, status: u16) -> Self {
+        let kind = (status, method);
+        if let Ok(counted) = COUNTED.read()
+            && let Some(counts) = counted.get(&kind).and_then(|routes| routes.get(route))
+        {
+            return counts.clone();
+        }
+        let labels = [
+            ("method", method.to_owned()),
+            ("route", route.to_owned()),
+            ("status", status.to_string()),
+        ];
+        let counts = Self {
+            requests: counter!(REQUESTS, &labels),
+            durations: histogram!(DURATION, &labels),
+        };
+        // Without the list, which only a panic can poison, counting is slower.
+        if let Ok(mut counted) = COUNTED.write() {
+            let routes = counted.entry(kind).or_default();
+            routes.insert(route.to_owned(), counts.clone());
+        }
+        counts
+    }
 }
 
 /// Callers can invent methods; labels cannot.

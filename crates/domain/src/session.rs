@@ -148,35 +148,27 @@ pub struct Session {
 impl Session {
     /// How well it does, from what is known of it.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> Health<'_> {
+        let last_error_or = |otherwise| self.last_error.as_deref().unwrap_or(otherwise);
         let (status, reason) = match self.status {
-            SessionStatus::Working => (
-                HealthStatus::Healthy,
-                "The session is connected to WhatsApp.".to_owned(),
-            ),
+            SessionStatus::Working => (HealthStatus::Healthy, "The session is connected to WhatsApp."),
             SessionStatus::Error => (
                 HealthStatus::Critical,
-                self.last_error
-                    .clone()
-                    .unwrap_or_else(|| "WAHA reports that the session failed.".to_owned()),
+                last_error_or("WAHA reports that the session failed."),
             ),
             SessionStatus::Disconnected if self.is_gone() => (
                 HealthStatus::Critical,
-                self.last_error
-                    .clone()
-                    .unwrap_or_else(|| "The session is gone from its WAHA server.".to_owned()),
+                last_error_or("The session is gone from its WAHA server."),
             ),
-            SessionStatus::Disconnected => (HealthStatus::Unknown, "The session is stopped.".to_owned()),
-            SessionStatus::Connecting => (HealthStatus::Unknown, "The session is starting.".to_owned()),
+            SessionStatus::Disconnected => (HealthStatus::Unknown, "The session is stopped."),
+            SessionStatus::Connecting => (HealthStatus::Unknown, "The session is starting."),
             SessionStatus::ScanQr => (
                 HealthStatus::Unknown,
-                "The session waits for its QR code to be scanned.".to_owned(),
+                "The session waits for its QR code to be scanned.",
             ),
             SessionStatus::ActionRequired => (
                 HealthStatus::Unknown,
-                self.last_error
-                    .clone()
-                    .unwrap_or_else(|| "The session waits for a step on the phone.".to_owned()),
+                last_error_or("The session waits for a step on the phone."),
             ),
         };
         Health { status, reason }

@@ -64,12 +64,12 @@ pub enum HealthStatus {
 }
 
 /// How well a session does, and why that is thought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health<'a> {
     /// The judgement.
     pub status: HealthStatus,
     /// Its reason, in words.
-    pub reason: String,
+    pub reason: &'a str,
 }
 
 /// The text is not a status of this kind.

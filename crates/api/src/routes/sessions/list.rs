@@ -64,6 +64,8 @@ pub(crate) struct OrganizationName<'a> {
 }
 
 const MAX_SEARCH: usize = 100;
+/// How long a session is in an answer, in bytes, if people wrote something about it.
+const EXPECTED_LENGTH: usize = 1024;
 
 impl ListSessions {
     fn check(self) -> Result<(Page, SessionQuery), FieldErrors> {
@@ -156,8 +158,10 @@ pub(crate) async fn list(
         sync: SyncMeta::of(&listing.sync, services.now()),
     };
     let pagination = Pagination::of(page.number, page.size, listing.total, resources.len());
+    let expected_length = resources.len() * EXPECTED_LENGTH;
     Ok(allowed
         .reply("Sessions retrieved.", resources)
+        .with_expected_length(expected_length)
         .with_pagination(pagination)
         .with_meta(meta)
         .into_response())

@@ -51,7 +51,7 @@ pub(crate) struct SessionResource<'a> {
     #[schema(value_type = String)]
     health_status: HealthStatus,
     /// Why that is thought.
-    health_reason: String,
+    health_reason: &'a str,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_health_check: Option<Timestamp>,
     error_count: i64,

@@ -64,7 +64,7 @@ pub(crate) struct HealthReport<'a> {
     #[schema(value_type = String)]
     health_status: HealthStatus,
     /// Why that is thought.
-    reason: String,
+    reason: &'a str,
     #[schema(value_type = String)]
     status: SessionStatus,
     error_count: i64,
