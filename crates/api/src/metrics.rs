@@ -88,11 +88,12 @@ struct Counts {
     durations: Histogram,
 }
 
-/// What was counted so far, by status, method and route: looking it up by its labels at the recorder
-/// takes a dozen allocations for each request.
-static COUNTED: RwLock<BTreeMap<(u16, &'static str), ByRoute>> = RwLock::new(BTreeMap::new());
+/// By status and method, and then by route.
+type Counted = BTreeMap<(u16, &'static str), HashMap<String, Counts>>;
 
-type ByRoute = HashMap<String, Counts>;
+/// What was counted so far: looking it up by its labels at the recorder takes a dozen allocations for
+/// each request.
+static COUNTED: RwLock<Counted> = RwLock::new(BTreeMap::new());
 
 impl Counts {
     fn of(method: &'static str, route: &str, status: u16) -> Self {

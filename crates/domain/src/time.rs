@@ -88,16 +88,14 @@ impl Timestamp {
         if !(0..=9999).contains(&year) {
             return None;
         }
-        let second_of_day = u32::try_from(second_of_day).ok()?;
-        let micros = u32::try_from(self.0.rem_euclid(MICROS_PER_SECOND)).ok()?;
         text.copy_from_slice(b"0000-00-00T00:00:00.000000Z");
-        text[0..4].copy_from_slice(&digits::<4>(u32::try_from(year).ok()?));
-        text[5..7].copy_from_slice(&digits::<2>(u32::try_from(month).ok()?));
-        text[8..10].copy_from_slice(&digits::<2>(u32::try_from(day).ok()?));
-        text[11..13].copy_from_slice(&digits::<2>(second_of_day / 3600));
-        text[14..16].copy_from_slice(&digits::<2>(second_of_day / 60 % 60));
-        text[17..19].copy_from_slice(&digits::<2>(second_of_day % 60));
-        text[20..26].copy_from_slice(&digits::<6>(micros));
+        digits(&mut text[0..4], year);
+        digits(&mut text[5..7], month);
+        digits(&mut text[8..10], day);
+        digits(&mut text[11..13], second_of_day / 3600);
+        digits(&mut text[14..16], second_of_day / 60 % 60);
+        digits(&mut text[17..19], second_of_day % 60);
+        digits(&mut text[20..26], self.0.rem_euclid(MICROS_PER_SECOND));
         Some(())
     }
 
@@ -117,14 +115,12 @@ impl Timestamp {
     }
 }
 
-/// The last `N` decimal digits of a number, for a known `N` without a loop.
-fn digits<const N: usize>(mut number: u32) -> [u8; N] {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10).to_le_bytes()[0];
+/// Writes `number` right-aligned into `place`, which is long enough for it.
+fn digits(place: &mut [u8], mut number: i64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
         number /= 10;
     }
-    digits
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
