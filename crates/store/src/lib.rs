@@ -35,8 +35,8 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange, ServerLoad, SessionOnServer,
-    StoredPassword, UserChange,
+    NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange, ServerLoad, SessionChanges,
+    SessionOnServer, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -1,11 +1,17 @@
 //! What a snapshot writes, and what it leaves alone.
 
+use std::time::Duration;
+
 use waha_sim::SessionSeed;
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::World;
 
-on_both_databases!(changed_rows_are_written_and_no_others, a_snapshot_claims_nothing);
+on_both_databases!(
+    changed_rows_are_written_and_no_others,
+    what_another_process_wrote_is_compared_with_a_list_that_says_nothing_new,
+    a_snapshot_claims_nothing,
+);
 
 async fn changed_rows_are_written_and_no_others(database: &TestDatabase) {
     let world = World::new(database).await;
@@ -36,6 +42,26 @@ async fn changed_rows_are_written_and_no_others(database: &TestDatabase) {
         .collect();
     assert_eq!(changed, ["a1", "a2", "b3"]);
     assert_eq!(b.status("b3").await["status"], "disconnected");
+}
+
+async fn what_another_process_wrote_is_compared_with_a_list_that_says_nothing_new(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let server = world.server("one").await;
+    let a = world.owner("a").await;
+    world.waiting(&a, &server, "shop").await;
+    let soon = Duration::from_secs(6);
+    world.clock.advance(soon);
+    a.get("").await.ok();
+    world.clock.advance(soon);
+    a.get("").await.ok();
+    database
+        .execute_unguarded(
+            "UPDATE sessions SET status = 'working', waha_status = 'WORKING', updated_at = updated_at + 1",
+        )
+        .await;
+    world.clock.advance(soon);
+    assert_eq!(a.get("").await.ok().sync()["is_fresh"], true);
+    assert_eq!(a.status("shop").await["status"], "scan_qr");
 }
 
 async fn a_snapshot_claims_nothing(database: &TestDatabase) {

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use waha_client::{Me, WahaSession};
 use wahana_domain::{AuditOutcome, DesiredStatus, PhoneNumber, ServerId, Session, SessionId, Timestamp};
 use wahana_store::{
-    SessionOnServer, Store, StoreError, Tenant, TenantTx, Uniqueness,
+    PlatformTx, SessionOnServer, Store, StoreError, Tenant, TenantTx, Uniqueness,
     sessions::{self, Observation, ObservedChange},
 };
 
 use crate::{ServiceError, audit};
 
-/// Writes what of a server's list is new, each organization's in a transaction of its own.
+/// Compares a server's list with the sessions that a transaction sees, and writes what is new, each
+/// organization's in a transaction of its own.
 pub(super) async fn apply(
     store: &Store,
+    tx: PlatformTx,
     server: ServerId,
     asked_at: Timestamp,
     listed: &[WahaSession],
@@ -22,7 +24,6 @@ pub(super) async fn apply(
         .iter()
         .map(|session| (session.name.as_str(), session))
         .collect();
-    let tx = store.platform_read().await?;
     let known = tx.sessions_on_server(server).await?;
     drop(tx);
 

@@ -5,6 +5,7 @@
 //! nothing else. It creates, claims and reassigns nothing.
 
 mod apply;
+mod unchanged;
 mod view;
 
 pub(crate) use apply::{forget_number, observation, observe};
@@ -20,6 +21,7 @@ use wahana_domain::{ServerId, Timestamp};
 use wahana_store::Store;
 
 use crate::{ServiceError, ServiceSettings, upstream::Upstreams};
+use unchanged::{Compared, Listed};
 use view::{Flight, View, Wanted};
 
 /// How old the news are that an answer is made of.
@@ -154,7 +156,17 @@ impl Synchronizer {
             );
             crate::upstream::refused_by_waha(&error)
         })?;
-        apply::apply(&self.0.store, server, asked_at, &sessions).await?;
+        let view = self.view(server);
+        let tx = self.0.store.platform_read().await?;
+        let comparison = Compared {
+            listed: Listed::new(&sessions),
+            sessions: tx.session_changes(server).await?,
+            asked_at,
+        };
+        if !view.covers(&comparison) {
+            apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
+            view.compared(comparison);
+        }
         Ok(asked_at)
     }
 }

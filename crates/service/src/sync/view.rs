@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Duration};
 use tokio::sync::watch;
 use wahana_domain::{ServerId, Timestamp};
 
-use super::Synchronizer;
+use super::{Synchronizer, unchanged::Compared};
 use crate::ServiceError;
 
 /// After a failure, readers are answered from what is known for so long before anybody tries again.
@@ -28,6 +28,7 @@ struct State {
     flight: Option<Flight>,
     /// Until when something changed; a snapshot that was taken before then does not do.
     outdated_at: Option<Timestamp>,
+    compared: Option<Compared>,
 }
 
 /// Which news are new enough.
@@ -88,7 +89,7 @@ impl View {
         }
         let is_enough = match wanted {
             // News are renewed before they grow old.
-            Wanted::Young => is_fresh && is_at_most(sync.0.max_age / 2),
+            Wanted::Young => is_fresh && is_at_most(sync.0.max_age * 4 / 5),
             Wanted::Since(_) => is_fresh,
         };
         let is_hopeless = state.failed.is_some_and(|(at, _)| match wanted {
@@ -140,6 +141,19 @@ impl View {
             && let Err(error) = write_down_snapshot(sync, server, at).await
         {
             tracing::warn!(server.id = %server, error = %error, "the time of a snapshot could not be written down");
+        }
+    }
+
+    /// Whether the last comparison found everything that this one could find.
+    pub(super) fn covers(&self, comparison: &Compared) -> bool {
+        let last = self.0.lock().ok().and_then(|state| state.compared);
+        last.is_some_and(|last| last.covers(comparison))
+    }
+
+    /// Remembers a comparison whose findings were written.
+    pub(super) fn compared(&self, comparison: Compared) {
+        if let Ok(mut state) = self.0.lock() {
+            state.compared = Some(comparison);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
 
 pub use people::{NewUser, StoredPassword, UserChange};
 pub use servers::{NewServer, ServerChange, ServerLoad};
-pub use sessions::SessionOnServer;
+pub use sessions::{SessionChanges, SessionOnServer};
 pub use tokens::NewPlatformToken;
 
 /// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
