@@ -1,5 +1,7 @@
 //! Sessions as a WAHA server's snapshot meets them.
 
+use std::time::Duration;
+
 use wahana_domain::{DesiredStatus, ServerId};
 use wahana_store::sessions;
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -52,6 +54,7 @@ async fn every_change_of_a_living_session_is_seen_and_no_other(db: &TestDatabase
     let two_are_there = changes().await;
     assert_ne!(two_are_there, one_is_there);
 
+    world.clock.advance(Duration::from_millis(1));
     let tx = world.write(&world.a).await;
     sessions::set_desired_status(&tx, first.id, DesiredStatus::Stopped)
         .await
