@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeSeq};
 
-use crate::Role;
+use crate::{Role, words::words};
 
 /// One thing that a credential may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,38 +39,20 @@ pub enum Ability {
 )]
 pub struct UnknownAbility;
 
+words!(Ability {
+    SessionsRead => "sessions:read",
+    SessionsManage => "sessions:manage",
+    MessagesRead => "messages:read",
+    MessagesSend => "messages:send",
+    ContactsRead => "contacts:read",
+    WebhooksManage => "webhooks:manage",
+    MembersManage => "members:manage",
+    TokensManage => "tokens:manage",
+    OrganizationManage => "organization:manage",
+    AuditRead => "audit:read",
+});
+
 impl Ability {
-    /// Every ability.
-    pub const ALL: [Self; 10] = [
-        Self::SessionsRead,
-        Self::SessionsManage,
-        Self::MessagesRead,
-        Self::MessagesSend,
-        Self::ContactsRead,
-        Self::WebhooksManage,
-        Self::MembersManage,
-        Self::TokensManage,
-        Self::OrganizationManage,
-        Self::AuditRead,
-    ];
-
-    /// The ability as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionsRead => "sessions:read",
-            Self::SessionsManage => "sessions:manage",
-            Self::MessagesRead => "messages:read",
-            Self::MessagesSend => "messages:send",
-            Self::ContactsRead => "contacts:read",
-            Self::WebhooksManage => "webhooks:manage",
-            Self::MembersManage => "members:manage",
-            Self::TokensManage => "tokens:manage",
-            Self::OrganizationManage => "organization:manage",
-            Self::AuditRead => "audit:read",
-        }
-    }
-
     /// The weakest role whose members may do this.
     #[must_use]
     pub const fn minimum_role(self) -> Role {
@@ -97,10 +79,7 @@ impl FromStr for Ability {
     type Err = UnknownAbility;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|ability| ability.as_str() == text)
-            .ok_or(UnknownAbility)
+        Self::from_word(text).ok_or(UnknownAbility)
     }
 }
 

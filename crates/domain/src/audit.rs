@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AuditEntryId, OrganizationId, SessionId, Timestamp, TokenId, UserId};
+use crate::{AuditEntryId, OrganizationId, SessionId, Timestamp, TokenId, UserId, words::words};
 
 /// What kind of actor did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,28 +60,13 @@ pub struct AuditEntry {
     pub created_at: Timestamp,
 }
 
-impl ActorKind {
-    /// Every kind.
-    pub const ALL: [Self; 5] = [
-        Self::User,
-        Self::Token,
-        Self::PlatformAdministrator,
-        Self::CommandLine,
-        Self::System,
-    ];
-
-    /// The kind as it is written and stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Token => "token",
-            Self::PlatformAdministrator => "platform_administrator",
-            Self::CommandLine => "command_line",
-            Self::System => "system",
-        }
-    }
-}
+words!(ActorKind {
+    User => "user",
+    Token => "token",
+    PlatformAdministrator => "platform_administrator",
+    CommandLine => "command_line",
+    System => "system",
+});
 
 impl AuditOutcome {
     /// The outcome as it is written and stored.
@@ -91,6 +76,15 @@ impl AuditOutcome {
             Self::Intent => "intent",
             Self::Success => "success",
             Self::Failure { .. } => "failure",
+        }
+    }
+
+    /// Why not, if it was not done.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        match self {
+            Self::Failure { error_code } => Some(error_code),
+            Self::Intent | Self::Success => None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::words::words;
+
 /// The codes by which programs tell refusals apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -51,62 +53,30 @@ pub enum ErrorCode {
     WahaTimeout,
 }
 
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 22] = [
-        Self::BadRequest,
-        Self::Unauthenticated,
-        Self::NoOrganization,
-        Self::OrganizationSuspended,
-        Self::Forbidden,
-        Self::SessionNotFound,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::SessionAlreadyExists,
-        Self::PhoneNumberTaken,
-        Self::SessionNotReady,
-        Self::Conflict,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::ValidationError,
-        Self::RateLimitExceeded,
-        Self::QuotaExceeded,
-        Self::InternalServerError,
-        Self::WahaError,
-        Self::WahaUnavailable,
-        Self::ServiceUnavailable,
-        Self::WahaTimeout,
-    ];
-
-    /// The code as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadRequest => "BAD_REQUEST",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::NoOrganization => "NO_ORGANIZATION",
-            Self::OrganizationSuspended => "ORGANIZATION_SUSPENDED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::SessionNotFound => "SESSION_NOT_FOUND",
-            Self::NotFound => "NOT_FOUND",
-            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
-            Self::SessionAlreadyExists => "SESSION_ALREADY_EXISTS",
-            Self::PhoneNumberTaken => "PHONE_NUMBER_TAKEN",
-            Self::SessionNotReady => "SESSION_NOT_READY",
-            Self::Conflict => "CONFLICT",
-            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-            Self::ValidationError => "VALIDATION_ERROR",
-            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
-            Self::QuotaExceeded => "QUOTA_EXCEEDED",
-            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
-            Self::WahaError => "WAHA_ERROR",
-            Self::WahaUnavailable => "WAHA_UNAVAILABLE",
-            Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
-            Self::WahaTimeout => "WAHA_TIMEOUT",
-        }
-    }
-}
+words!(ErrorCode {
+    BadRequest => "BAD_REQUEST",
+    Unauthenticated => "UNAUTHENTICATED",
+    NoOrganization => "NO_ORGANIZATION",
+    OrganizationSuspended => "ORGANIZATION_SUSPENDED",
+    Forbidden => "FORBIDDEN",
+    SessionNotFound => "SESSION_NOT_FOUND",
+    NotFound => "NOT_FOUND",
+    MethodNotAllowed => "METHOD_NOT_ALLOWED",
+    SessionAlreadyExists => "SESSION_ALREADY_EXISTS",
+    PhoneNumberTaken => "PHONE_NUMBER_TAKEN",
+    SessionNotReady => "SESSION_NOT_READY",
+    Conflict => "CONFLICT",
+    PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+    UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+    ValidationError => "VALIDATION_ERROR",
+    RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+    QuotaExceeded => "QUOTA_EXCEEDED",
+    InternalServerError => "INTERNAL_SERVER_ERROR",
+    WahaError => "WAHA_ERROR",
+    WahaUnavailable => "WAHA_UNAVAILABLE",
+    ServiceUnavailable => "SERVICE_UNAVAILABLE",
+    WahaTimeout => "WAHA_TIMEOUT",
+});
 
 impl Serialize for ErrorCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -26,6 +26,7 @@ mod text;
 mod time;
 mod token;
 mod user;
+mod words;
 
 pub use ability::{Abilities, Ability, UnknownAbility};
 pub use audit::{ActorKind, AuditEntry, AuditOutcome};

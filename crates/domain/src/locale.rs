@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
+use crate::words::words;
+
 /// A country, by its two letters (ISO 3166-1), for numbers that are written without a country code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Country(phonenumber::country::Id);
@@ -12,7 +14,7 @@ pub struct Country(phonenumber::country::Id);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimeZone(chrono_tz::Tz);
 
-/// A language that wahana speaks to people.
+/// A language that wahana speaks to people, written as its code (ISO 639-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// English.
@@ -77,26 +79,16 @@ impl fmt::Display for TimeZone {
     }
 }
 
-impl Language {
-    /// The language's code (ISO 639-1).
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Indonesian => "id",
-        }
-    }
-}
+words!(Language {
+    English => "en",
+    Indonesian => "id",
+});
 
 impl FromStr for Language {
     type Err = InvalidLocale;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "en" => Ok(Self::English),
-            "id" => Ok(Self::Indonesian),
-            _ => Err(InvalidLocale::Language),
-        }
+        Self::from_word(text).ok_or(InvalidLocale::Language)
     }
 }
 

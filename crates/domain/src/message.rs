@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ChatId, MessageId, SessionId, Timestamp};
+use crate::{ChatId, MessageId, SessionId, Timestamp, words::words};
 
 /// Whether a message was sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,23 +103,6 @@ impl<const MAX: usize> fmt::Debug for MessageText<MAX> {
     }
 }
 
-macro_rules! words {
-    ($name:ident { $($variant:ident => $word:literal,)+ }) => {
-        impl $name {
-            /// The word as it is written and stored.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// Reads the word; `None` if there is no such.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
 words!(Direction { Outgoing => "outgoing", Incoming => "incoming", });
 words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", });
 words!(DeliveryStatus { Sending => "sending", Accepted => "accepted", Failed => "failed", Unknown => "unknown", });

@@ -1,6 +1,6 @@
 //! An organization: the tenant.
 
-use crate::{Country, Language, OrganizationId, TimeZone, Timestamp};
+use crate::{Country, Language, OrganizationId, TimeZone, Timestamp, words::words};
 
 /// Whether an organization may use wahana.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +66,8 @@ pub struct Organization {
     pub updated_at: Timestamp,
 }
 
-impl OrganizationState {
-    /// The state as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-}
+words!(OrganizationState {
+    Active => "active",
+    Suspended => "suspended",
+    Closed => "closed",
+});

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
+
 /// A member's role. Each role may do all that the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,21 +25,14 @@ pub enum Role {
 #[error("must be one of owner, admin, agent, viewer")]
 pub struct UnknownRole;
 
+words!(Role {
+    Viewer => "viewer",
+    Agent => "agent",
+    Admin => "admin",
+    Owner => "owner",
+});
+
 impl Role {
-    /// Every role, the weakest first.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Agent, Self::Admin, Self::Owner];
-
-    /// The role as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Agent => "agent",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
     /// Whether a member with this role may give, change or take away `other`: an admin manages all
     /// but owners, an owner everybody.
     #[must_use]
@@ -60,10 +55,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or(UnknownRole)
+        Self::from_word(text).ok_or(UnknownRole)
     }
 }
 

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::{
     DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionConfiguration,
-    SessionId, SessionName, SessionStatus, Timestamp,
+    SessionId, SessionName, SessionStatus, Timestamp, words::words,
 };
 
 /// The name of a session on its WAHA server. Never shown to tenants, never made from their texts,
@@ -61,16 +61,10 @@ pub enum SessionOrigin {
     Adopted,
 }
 
-impl SessionOrigin {
-    /// The origin as it is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Adopted => "adopted",
-        }
-    }
-}
+words!(SessionOrigin {
+    Created => "created",
+    Adopted => "adopted",
+});
 
 /// What an organization says about itself on a session. Kept by wahana; WhatsApp does not see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
+use crate::words::words;
+
 /// What a session is doing, as far as wahana knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionStatus {
@@ -77,17 +79,16 @@ pub struct Health<'a> {
 #[error("must be one of {0}")]
 pub struct UnknownStatus(&'static str);
 
-impl SessionStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Working,
-        Self::Connecting,
-        Self::ScanQr,
-        Self::ActionRequired,
-        Self::Disconnected,
-        Self::Error,
-    ];
+words!(SessionStatus {
+    Working => "working",
+    Connecting => "connecting",
+    ScanQr => "scan_qr",
+    ActionRequired => "action_required",
+    Disconnected => "disconnected",
+    Error => "error",
+});
 
+impl SessionStatus {
     /// The status for a word of WAHA's. Words that are not known mean that something is under way.
     #[must_use]
     pub fn from_waha(word: &str) -> Self {
@@ -98,19 +99,6 @@ impl SessionStatus {
             "FAILED" => Self::Error,
             passkey if passkey.starts_with("PASSKEY_") => Self::ActionRequired,
             _ => Self::Connecting,
-        }
-    }
-
-    /// The status as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Working => "working",
-            Self::Connecting => "connecting",
-            Self::ScanQr => "scan_qr",
-            Self::ActionRequired => "action_required",
-            Self::Disconnected => "disconnected",
-            Self::Error => "error",
         }
     }
 
@@ -125,35 +113,23 @@ impl FromStr for SessionStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(UnknownStatus(
-                "working, connecting, scan_qr, action_required, disconnected, error",
-            ))
+        Self::from_word(text).ok_or(UnknownStatus(
+            "working, connecting, scan_qr, action_required, disconnected, error",
+        ))
     }
 }
 
-impl DesiredStatus {
-    /// The wish as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Deleted => "deleted",
-        }
-    }
-}
+words!(DesiredStatus {
+    Running => "running",
+    Stopped => "stopped",
+    Deleted => "deleted",
+});
 
 impl FromStr for DesiredStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Running, Self::Stopped, Self::Deleted]
-            .into_iter()
-            .find(|wish| wish.as_str() == text)
-            .ok_or(UnknownStatus("running, stopped, deleted"))
+        Self::from_word(text).ok_or(UnknownStatus("running, stopped, deleted"))
     }
 }
 
@@ -199,27 +175,18 @@ impl FromStr for StatusFilter {
     }
 }
 
-impl HealthStatus {
-    /// The judgement as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+words!(HealthStatus {
+    Healthy => "healthy",
+    Warning => "warning",
+    Critical => "critical",
+    Unknown => "unknown",
+});
 
 impl FromStr for HealthStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Healthy, Self::Warning, Self::Critical, Self::Unknown]
-            .into_iter()
-            .find(|health| health.as_str() == text)
-            .ok_or(UnknownStatus("healthy, warning, critical, unknown"))
+        Self::from_word(text).ok_or(UnknownStatus("healthy, warning, critical, unknown"))
     }
 }
 
