@@ -1,6 +1,6 @@
 //! Access tokens. A token is for the person who makes it, and never stronger than what made it.
 
-use wahana_domain::{Abilities, AccessToken, AuditOutcome, Secret, SessionId, Timestamp, TokenId};
+use wahana_domain::{Abilities, AccessToken, Secret, SessionId, Timestamp, TokenId};
 use wahana_store::{access_tokens, sessions};
 
 use crate::{
@@ -39,7 +39,7 @@ pub async fn page(
     limit: u64,
 ) -> Result<(Vec<AccessToken>, u64), ServiceError> {
     let tx = services.store.read(access.tenant()).await?;
-    Ok(access_tokens::page(&tx, None, offset, limit).await?)
+    Ok(access_tokens::page(&tx, offset, limit).await?)
 }
 
 /// Makes a token for the caller.
@@ -87,14 +87,7 @@ pub async fn create(
         created_at: tx.now(),
     };
     access_tokens::insert(&tx, &token, &secret.hash()).await?;
-    audit::record(
-        &tx,
-        access.context(),
-        "tokens.create",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "tokens.create").await?;
     tx.commit().await?;
     Ok(CreatedToken { token, secret })
 }
@@ -117,14 +110,7 @@ pub async fn revoke(
     if !access_tokens::revoke(&tx, &token.id).await? {
         return Err(ServiceError::NotFound("Token"));
     }
-    audit::record(
-        &tx,
-        access.context(),
-        "tokens.revoke",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "tokens.revoke").await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

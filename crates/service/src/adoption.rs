@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use waha_client::WahaSession;
 use wahana_domain::{
-    AuditOutcome, BusinessProfile, DesiredStatus, OrganizationId, PhoneNumber, ServerId, Session,
-    SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp,
-    WahaAddress, WahaName,
+    BusinessProfile, DesiredStatus, OrganizationId, PhoneNumber, ServerId, Session, SessionConfiguration,
+    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp, WahaAddress, WahaName,
 };
 use wahana_store::{StoreError, Tenant, sessions as stored};
 
@@ -288,7 +287,7 @@ async fn give(
         Err(StoreError::Conflict(rule)) => return Ok(Err(format!("{rule} exists already, or did"))),
         Err(error) => return Err(error.into()),
     }
-    audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), AuditOutcome::Success).await?;
+    audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id)).await?;
     tx.commit().await?;
     Ok(Ok(session.id))
 }

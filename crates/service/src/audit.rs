@@ -72,16 +72,7 @@ pub async fn record_refusal_to_operator(
     operation: &str,
     error_code: ErrorCode,
 ) -> Result<(), ServiceError> {
-    if operator
-        .actor()
-        .origin
-        .is_some_and(RequestOrigin::outcome_is_recorded)
-    {
-        return Ok(());
-    }
-    let tx = services.store.platform_write().await?;
-    record_by_operator(&tx, operator, None, operation, None, failure(error_code)).await?;
-    Ok(tx.commit().await?)
+    record_refusal_on_platform(services, &operator.actor(), operation, error_code).await
 }
 
 /// The same for a person who is known, but not as a caller of an organization.
@@ -91,11 +82,20 @@ pub async fn record_refusal_to_person(
     operation: &str,
     error_code: ErrorCode,
 ) -> Result<(), ServiceError> {
-    if person.origin.outcome_is_recorded() {
+    record_refusal_on_platform(services, &person.actor(), operation, error_code).await
+}
+
+async fn record_refusal_on_platform(
+    services: &Services,
+    actor: &Actor<'_>,
+    operation: &str,
+    error_code: ErrorCode,
+) -> Result<(), ServiceError> {
+    if actor.origin.is_some_and(RequestOrigin::outcome_is_recorded) {
         return Ok(());
     }
     let tx = services.store.platform_write().await?;
-    record_on_platform(&tx, &person.actor(), None, operation, failure(error_code)).await?;
+    add_to_platform(&tx, actor, None, operation, failure(error_code)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -114,75 +114,27 @@ pub(crate) async fn record(
     session: Option<SessionId>,
     outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    if outcome != AuditOutcome::Intent {
-        context.origin.set_outcome_recorded();
-    }
-    let actor = context.actor();
-    let entry = entry(&actor, actor.organization, operation, session, outcome, tx.now());
-    Ok(wahana_store::audit::insert(tx, &entry).await?)
+    add(tx, &context.actor(), operation, session, outcome).await
 }
 
-/// Writes what an operator did, in the transaction that does it; in an organization's log if it
-/// concerned one.
-pub(crate) async fn record_by_operator(
-    tx: &PlatformTx,
-    operator: &Operator,
-    organization: Option<OrganizationId>,
+/// Writes that a caller did what concerns no session, in the transaction that does it.
+pub(crate) async fn record_success(
+    tx: &TenantTx,
+    context: &Context,
     operation: &str,
-    session: Option<SessionId>,
-    outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    add(tx, &operator.actor(), organization, operation, session, outcome).await
+    record(tx, context, operation, None, AuditOutcome::Success).await
 }
 
-/// Writes what a person did who may belong to no organization, in the transaction that does it; in an
-/// organization's log if it concerned one.
-pub(crate) async fn record_on_platform(
-    tx: &PlatformTx,
-    actor: &Actor<'_>,
-    organization: Option<OrganizationId>,
-    operation: &str,
-    outcome: AuditOutcome,
-) -> Result<(), ServiceError> {
-    add(tx, actor, organization, operation, None, outcome).await
-}
-
-async fn add(
-    tx: &PlatformTx,
-    actor: &Actor<'_>,
-    organization: Option<OrganizationId>,
-    operation: &str,
-    session: Option<SessionId>,
-    outcome: AuditOutcome,
-) -> Result<(), ServiceError> {
-    if let Some(origin) = actor.origin {
-        origin.set_outcome_recorded();
-    }
-    let entry = entry(actor, organization, operation, session, outcome, tx.now());
-    Ok(tx.record(&entry).await?)
-}
-
-/// Writes what an operator did in an organization, in the organization's transaction that does it.
+/// Writes that an operator did something in an organization, in the organization's transaction that does
+/// it.
 pub(crate) async fn record_by_operator_in(
     tx: &TenantTx,
     operator: &Operator,
     operation: &str,
     session: Option<SessionId>,
-    outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    let actor = operator.actor();
-    if let Some(origin) = actor.origin {
-        origin.set_outcome_recorded();
-    }
-    let entry = entry(
-        &actor,
-        Some(tx.organization_id()),
-        operation,
-        session,
-        outcome,
-        tx.now(),
-    );
-    Ok(wahana_store::audit::insert(tx, &entry).await?)
+    add(tx, &operator.actor(), operation, session, AuditOutcome::Success).await
 }
 
 /// Writes what wahana itself did in an organization, in the transaction that does it.
@@ -192,18 +144,61 @@ pub(crate) async fn record_by_system(
     session: Option<SessionId>,
     outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    let organization = Some(tx.organization_id());
     let actor = Actor {
         kind: ActorKind::System,
         user: None,
         token: None,
-        organization,
         origin: None,
     };
-    let entry = entry(&actor, organization, operation, session, outcome, tx.now());
+    add(tx, &actor, operation, session, outcome).await
+}
+
+/// Writes that an operator did something, in the transaction that does it; in an organization's log if it
+/// concerned one.
+pub(crate) async fn record_by_operator(
+    tx: &PlatformTx,
+    operator: &Operator,
+    organization: Option<OrganizationId>,
+    operation: &str,
+) -> Result<(), ServiceError> {
+    record_on_platform(tx, &operator.actor(), organization, operation).await
+}
+
+/// Writes that a person did something who may belong to no organization, in the transaction that does it;
+/// in an organization's log if it concerned one.
+pub(crate) async fn record_on_platform(
+    tx: &PlatformTx,
+    actor: &Actor<'_>,
+    organization: Option<OrganizationId>,
+    operation: &str,
+) -> Result<(), ServiceError> {
+    add_to_platform(tx, actor, organization, operation, AuditOutcome::Success).await
+}
+
+async fn add(
+    tx: &TenantTx,
+    actor: &Actor<'_>,
+    operation: &str,
+    session: Option<SessionId>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let organization = Some(tx.organization_id());
+    let entry = entry(actor, organization, operation, session, outcome, tx.now());
     Ok(wahana_store::audit::insert(tx, &entry).await?)
 }
 
+async fn add_to_platform(
+    tx: &PlatformTx,
+    actor: &Actor<'_>,
+    organization: Option<OrganizationId>,
+    operation: &str,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let entry = entry(actor, organization, operation, None, outcome, tx.now());
+    Ok(tx.record(&entry).await?)
+}
+
+/// The row, after which the log says how the request ended.
 fn entry(
     actor: &Actor<'_>,
     organization_id: Option<OrganizationId>,
@@ -212,6 +207,11 @@ fn entry(
     outcome: AuditOutcome,
     created_at: Timestamp,
 ) -> AuditEntry {
+    if outcome != AuditOutcome::Intent
+        && let Some(origin) = actor.origin
+    {
+        origin.set_outcome_recorded();
+    }
     AuditEntry {
         id: AuditEntryId::new(),
         organization_id,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wahana_domain::{AuditOutcome, EmailAddress, NewPassword, Password, Secret, SignInId, UserId};
+use wahana_domain::{EmailAddress, NewPassword, Password, Secret, SignInId, UserId};
 use wahana_store::{Identity, StoredPassword};
 
 use crate::{
@@ -71,7 +71,7 @@ pub async fn sign_in(
         return Err(ServiceError::WrongPassword);
     };
     let actor = Actor::person(user.id, origin);
-    audit::record_on_platform(&tx, &actor, None, "auth.login", AuditOutcome::Success).await?;
+    audit::record_on_platform(&tx, &actor, None, "auth.login").await?;
     tx.commit().await?;
     attempt.succeeded();
     Ok(SignIn { id, secret, identity })
@@ -82,7 +82,7 @@ pub async fn sign_out(services: &Services, person: &Person) -> Result<(), Servic
     let sign_in = person.sign_in()?;
     let tx = services.store.platform_write().await?;
     tx.revoke_sign_in(sign_in).await?;
-    audit::record_on_platform(&tx, &person.actor(), None, "auth.logout", AuditOutcome::Success).await?;
+    audit::record_on_platform(&tx, &person.actor(), None, "auth.logout").await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())
@@ -112,14 +112,7 @@ pub async fn change_password(
     let tx = services.store.platform_write().await?;
     tx.set_password(user.id, hash).await?;
     tx.revoke_sign_ins(user.id, Some(sign_in)).await?;
-    audit::record_on_platform(
-        &tx,
-        &person.actor(),
-        None,
-        "auth.change_password",
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_on_platform(&tx, &person.actor(), None, "auth.change_password").await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use wahana_domain::{ActorKind, OrganizationId, SignInId, TokenId, UserId};
+use wahana_domain::{ActorKind, SignInId, TokenId, UserId};
 use wahana_store::{Caller, Credential, Identity, PlatformAdministrator};
 
 use crate::ServiceError;
@@ -77,7 +77,6 @@ pub(crate) struct Actor<'a> {
     pub(crate) kind: ActorKind,
     pub(crate) user: Option<UserId>,
     pub(crate) token: Option<&'a TokenId>,
-    pub(crate) organization: Option<OrganizationId>,
     pub(crate) origin: Option<&'a RequestOrigin>,
 }
 
@@ -88,7 +87,6 @@ impl<'a> Actor<'a> {
             kind: ActorKind::User,
             user: Some(user),
             token: None,
-            organization: None,
             origin: Some(origin),
         }
     }
@@ -108,11 +106,7 @@ impl<'a> Actor<'a> {
 
 impl Context {
     pub(crate) fn actor(&self) -> Actor<'_> {
-        let caller = &self.caller;
-        Actor {
-            organization: Some(caller.tenant().organization_id()),
-            ..Actor::with_credential(caller.user_id(), caller.credential(), &self.origin)
-        }
+        Actor::with_credential(self.caller.user_id(), self.caller.credential(), &self.origin)
     }
 }
 
@@ -142,14 +136,12 @@ impl Operator {
                     Credential::Token(id) | Credential::PlatformToken(id) => Some(id),
                     Credential::SignIn(_) => None,
                 },
-                organization: None,
                 origin: Some(origin),
             },
             Self::CommandLine => Actor {
                 kind: ActorKind::CommandLine,
                 user: None,
                 token: None,
-                organization: None,
                 origin: None,
             },
         }

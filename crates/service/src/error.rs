@@ -107,6 +107,14 @@ pub enum Conflict {
 }
 
 impl ServiceError {
+    /// Something else exists already or must stay; says what and what to do.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::Conflict {
+            kind: Conflict::Other,
+            message: message.into(),
+        }
+    }
+
     /// The code by which programs and the audit log tell it from others.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
@@ -143,9 +151,15 @@ impl ServiceError {
 
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
-        let StoreError::Conflict(rule) = &error else {
-            return Self::Store(error);
-        };
+        match error {
+            StoreError::Conflict(rule) => rule.into(),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<Uniqueness> for ServiceError {
+    fn from(rule: Uniqueness) -> Self {
         let (kind, message) = match rule {
             Uniqueness::SessionName => (
                 Conflict::SessionAlreadyExists,

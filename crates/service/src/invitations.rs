@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use wahana_domain::{
-    AuditOutcome, EmailAddress, Invitation, InvitationId, Membership, NewPassword, Organization,
-    OrganizationState, Role, Secret, Text, User, UserId,
+    EmailAddress, Invitation, InvitationId, Membership, NewPassword, Organization, OrganizationState, Role,
+    Secret, Text, User, UserId,
 };
-use wahana_store::{NewUser, PlatformTx, StoredPassword, invitations};
+use wahana_store::{NewUser, PlatformTx, StoredPassword, Uniqueness, invitations};
 
 use crate::{
-    Conflict, FieldErrors, RequestOrigin, ServiceError, Services,
+    FieldErrors, RequestOrigin, ServiceError, Services,
     access::{Granted, ManageMembers, Owned},
     audit,
     context::{Actor, Person},
@@ -83,7 +83,7 @@ pub async fn create(
     let role = members::current_role(&tx, access.context()).await?;
     members::require_manages(role, new.role)?;
     if is_member {
-        return Err(already_member());
+        return Err(Uniqueness::Membership.into());
     }
     let secret = Secret::generate();
     let invitation = Invitation {
@@ -98,14 +98,7 @@ pub async fn create(
         created_at: tx.now(),
     };
     invitations::insert(&tx, &invitation, &secret.hash()).await?;
-    audit::record(
-        &tx,
-        access.context(),
-        "invitations.create",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "invitations.create").await?;
     tx.commit().await?;
     Ok(CreatedInvitation {
         link: link(
@@ -130,14 +123,7 @@ pub async fn revoke(
     if !invitations::revoke(&tx, invitation.id).await? {
         return Err(ServiceError::NotFound("Invitation"));
     }
-    audit::record(
-        &tx,
-        access.context(),
-        "invitations.revoke",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "invitations.revoke").await?;
     Ok(tx.commit().await?)
 }
 
@@ -202,7 +188,6 @@ pub async fn accept(
         &Actor::person(user_id, origin),
         Some(opened.organization.id),
         "invitations.accept",
-        AuditOutcome::Success,
     )
     .await?;
     tx.commit().await?;
@@ -273,11 +258,4 @@ async fn insert_user(
     tx.insert_user(&new).await?;
     tx.set_password(new.id, password).await?;
     Ok(new.id)
-}
-
-fn already_member() -> ServiceError {
-    ServiceError::Conflict {
-        kind: Conflict::Other,
-        message: "This person is a member already.".to_owned(),
-    }
 }

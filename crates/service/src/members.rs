@@ -1,11 +1,11 @@
 //! The organization's members. Who manages whom is decided on what both are when it happens, under a
 //! lock, so that two who act at once cannot leave an organization without an owner.
 
-use wahana_domain::{Ability, AuditOutcome, Member, Role};
+use wahana_domain::{Ability, Member, Role};
 use wahana_store::{TenantTx, access_tokens, invitations, members, organizations};
 
 use crate::{
-    Conflict, Context, Credential, ServiceError, Services,
+    Context, Credential, ServiceError, Services,
     access::{BeMember, Granted, ManageMembers, Owned},
     audit,
 };
@@ -42,14 +42,7 @@ pub async fn set_role(
         .filter(|other| !role.may_manage(*other))
         .collect();
     invitations::revoke_made_by(&tx, member.user_id, &beyond).await?;
-    audit::record(
-        &tx,
-        access.context(),
-        "members.update",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "members.update").await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(Member { role, ..member })
@@ -77,14 +70,7 @@ pub async fn remove(
     access_tokens::revoke_of_user(&tx, member.user_id).await?;
     invitations::revoke_of_member(&tx, &member).await?;
     members::remove(&tx, member.user_id).await?;
-    audit::record(
-        &tx,
-        access.context(),
-        "members.remove",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "members.remove").await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())
@@ -135,10 +121,9 @@ pub(crate) fn require_manages(own: Role, other: Role) -> Result<(), ServiceError
 /// Refuses to take the last owner away.
 async fn keep_an_owner(tx: &TenantTx, member: &Member) -> Result<(), ServiceError> {
     if member.role == Role::Owner && members::owner_count(tx).await? <= 1 {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: "An organization keeps an owner. Make another member an owner first.".to_owned(),
-        });
+        return Err(ServiceError::conflict(
+            "An organization keeps an owner. Make another member an owner first.",
+        ));
     }
     Ok(())
 }

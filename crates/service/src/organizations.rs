@@ -1,6 +1,6 @@
 //! The organization itself, as its members see it.
 
-use wahana_domain::{AuditOutcome, Organization};
+use wahana_domain::Organization;
 use wahana_store::organizations;
 pub use wahana_store::organizations::OrganizationChange;
 
@@ -26,14 +26,7 @@ pub async fn update(
 ) -> Result<Organization, ServiceError> {
     let tx = services.store.write(access.tenant()).await?;
     organizations::update(&tx, change).await?;
-    audit::record(
-        &tx,
-        access.context(),
-        "organizations.update",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_success(&tx, access.context(), "organizations.update").await?;
     let organization = organizations::get(&tx)
         .await?
         .ok_or(ServiceError::NotFound("Organization"))?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use wahana_domain::{AuditOutcome, NewPassword, PasswordResetId, Secret, Timestamp, UserId};
+use wahana_domain::{NewPassword, PasswordResetId, Secret, Timestamp, UserId};
 
 use crate::{
     Operator, RequestOrigin, ServiceError, Services, audit,
@@ -38,15 +38,7 @@ pub async fn create(
     let expires_at = tx.now().plus(LIFETIME);
     tx.insert_password_reset(id, user, &secret.hash(), expires_at)
         .await?;
-    audit::record_by_operator(
-        &tx,
-        operator,
-        None,
-        "password_resets.create",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    audit::record_by_operator(&tx, operator, None, "password_resets.create").await?;
     tx.commit().await?;
     Ok(CreatedPasswordReset {
         link: link(&services.settings.public_url, Page::PasswordReset, id, &secret),
@@ -73,7 +65,7 @@ pub async fn complete(
     tx.set_password(user, hash).await?;
     tx.revoke_sign_ins(user, None).await?;
     let actor = Actor::person(user, origin);
-    audit::record_on_platform(&tx, &actor, None, "auth.reset_password", AuditOutcome::Success).await?;
+    audit::record_on_platform(&tx, &actor, None, "auth.reset_password").await?;
     tx.commit().await?;
     attempt.succeeded();
     services.callers.forget();

@@ -10,7 +10,7 @@ use crate::{
     Context, ServiceError, Services,
     access::Owned,
     sessions,
-    upstream::{Upstream, not_ready, refused_by_waha},
+    upstream::{Upstream, not_ready, refused_session},
 };
 
 /// A session that works, as far as is known, and the server that it is on.
@@ -58,15 +58,6 @@ impl Ready {
         operation: &'static str,
         error: &WahaError,
     ) -> ServiceError {
-        tracing::warn!(
-            request.id = context.origin.request_id,
-            organization.id = %self.session.organization_id,
-            session.id = %self.session.id,
-            operation,
-            error.kind = error.kind(),
-            error = %error,
-            "WAHA did not do what it was asked for a session"
-        );
         if matches!(
             error,
             WahaError::WrongState { .. } | WahaError::UnknownSession | WahaError::NotRunning
@@ -74,7 +65,7 @@ impl Ready {
             // It is not what it was thought to be.
             services.sync.outdate(self.session.waha.server);
         }
-        refused_by_waha(error)
+        refused_session(context, &self.session, operation, error)
     }
 
     /// The same for a read of what an engine keeps.

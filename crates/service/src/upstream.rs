@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use url::Url;
 use waha_client::{HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError};
-use wahana_domain::{ServerId, SessionStatus, WahaServer};
+use wahana_domain::{ServerId, Session, SessionStatus, WahaServer};
 use wahana_store::{Store, is_transaction_open_in_this_task};
 
-use crate::ServiceError;
+use crate::{Context, ServiceError};
 
 /// How long a server's address and key are believed without looking again.
 const MAX_AGE: Duration = Duration::from_secs(4);
@@ -97,6 +97,25 @@ impl Upstreams {
 /// Whether WAHA may have done what it was asked to do, although it gave an error.
 pub(crate) fn may_have_happened(error: &WahaError) -> bool {
     error.outcome() == Outcome::Unknown
+}
+
+/// Logs that WAHA did not do what it was asked for a session, and says what that means for the caller.
+pub(crate) fn refused_session(
+    context: &Context,
+    session: &Session,
+    operation: &'static str,
+    error: &WahaError,
+) -> ServiceError {
+    tracing::warn!(
+        request.id = context.origin.request_id,
+        organization.id = %session.organization_id,
+        session.id = %session.id,
+        operation,
+        error.kind = error.kind(),
+        error = %error,
+        "WAHA did not do what it was asked for a session"
+    );
+    refused_by_waha(error)
 }
 
 /// What a failure of WAHA's means for the caller. WAHA's own words stay in the log.

@@ -123,10 +123,7 @@ pub(crate) fn row(entry: &AuditEntry) -> audit_entry::ActiveModel {
         session_id: Set(entry.session_id.map(SessionId::as_uuid)),
         operation: Set(entry.operation.clone()),
         outcome: Set(entry.outcome.as_str().to_owned()),
-        error_code: Set(match &entry.outcome {
-            AuditOutcome::Failure { error_code } => Some(error_code.clone()),
-            AuditOutcome::Intent | AuditOutcome::Success => None,
-        }),
+        error_code: Set(entry.outcome.error_code().map(str::to_owned)),
         source_address: Set(entry.source_address.map(|address| address.to_string())),
         request_id: Set(entry.request_id.clone()),
         created_at: Set(entry.created_at.as_micros()),
@@ -148,10 +145,7 @@ fn from_row(row: audit_entry::Model) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         id: row.id.into(),
         organization_id: row.organization_id.map(OrganizationId::from),
-        actor: ActorKind::ALL
-            .into_iter()
-            .find(|actor| actor.as_str() == row.actor)
-            .ok_or_else(|| inconsistent("actor"))?,
+        actor: ActorKind::from_word(&row.actor).ok_or_else(|| inconsistent("actor"))?,
         user_id: row.user_id.map(UserId::from),
         token_id: row
             .token_id

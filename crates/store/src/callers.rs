@@ -202,14 +202,6 @@ impl Caller {
         self.sessions.clone()
     }
 
-    /// Whether there is this session of the organization for the caller.
-    #[must_use]
-    pub fn may_see(&self, session: SessionId) -> bool {
-        self.sessions
-            .as_deref()
-            .is_none_or(|sessions| sessions.contains(&session))
-    }
-
     /// Whether the credential's abilities and the user's role both allow it.
     #[must_use]
     pub fn may(&self, ability: Ability) -> bool {

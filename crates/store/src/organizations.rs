@@ -77,12 +77,7 @@ pub(crate) fn from_row(row: organization::Model) -> Result<Organization, StoreEr
     };
     Ok(Organization {
         id: row.id.into(),
-        state: match row.state.as_str() {
-            "active" => OrganizationState::Active,
-            "suspended" => OrganizationState::Suspended,
-            "closed" => OrganizationState::Closed,
-            _ => return Err(inconsistent("state")),
-        },
+        state: OrganizationState::from_word(&row.state).ok_or_else(|| inconsistent("state"))?,
         country: row
             .country
             .as_deref()

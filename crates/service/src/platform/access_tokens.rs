@@ -1,8 +1,7 @@
 //! Access tokens of organizations as the command line makes them, for any member.
 
 use wahana_domain::{
-    Abilities, AccessToken, AuditOutcome, EmailAddress, OrganizationId, Secret, SessionId, Timestamp,
-    TokenId, UserId,
+    Abilities, AccessToken, EmailAddress, OrganizationId, Secret, SessionId, Timestamp, TokenId, UserId,
 };
 use wahana_store::{Tenant, access_tokens, members, sessions, sessions::SessionReference};
 
@@ -70,7 +69,7 @@ pub async fn create(
         created_at: tx.now(),
     };
     access_tokens::insert(&tx, &token, &secret.hash()).await?;
-    record_by_operator_in(&tx, operator, "tokens.create", None, AuditOutcome::Success).await?;
+    record_by_operator_in(&tx, operator, "tokens.create", None).await?;
     tx.commit().await?;
     Ok(CreatedToken { token, secret })
 }
@@ -83,7 +82,7 @@ pub async fn list(
 ) -> Result<Vec<AccessToken>, ServiceError> {
     let tenant = tenant(services, organization).await?;
     let tx = services.store.read(tenant).await?;
-    let (tokens, _) = access_tokens::page(&tx, None, 0, MAX_LISTED).await?;
+    let (tokens, _) = access_tokens::page(&tx, 0, MAX_LISTED).await?;
     Ok(tokens)
 }
 
@@ -99,7 +98,7 @@ pub async fn revoke(
     if !access_tokens::revoke(&tx, id).await? {
         return Err(ServiceError::NotFound("Token"));
     }
-    record_by_operator_in(&tx, operator, "tokens.revoke", None, AuditOutcome::Success).await?;
+    record_by_operator_in(&tx, operator, "tokens.revoke", None).await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

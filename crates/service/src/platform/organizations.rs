@@ -1,12 +1,12 @@
 //! Organizations as operators see them: they make, list, suspend, resume and close them.
 
 use wahana_domain::{
-    AuditOutcome, Country, Language, Organization, OrganizationId, OrganizationLimits, OrganizationState,
-    Retention, TimeZone,
+    Country, Language, Organization, OrganizationId, OrganizationLimits, OrganizationState, Retention,
+    TimeZone,
 };
 
 use super::organization;
-use crate::{Conflict, FieldErrors, Operator, ServiceError, Services, audit::record_by_operator};
+use crate::{FieldErrors, Operator, ServiceError, Services, audit::record_by_operator};
 
 /// An organization to be made.
 #[derive(Clone, Debug)]
@@ -55,8 +55,6 @@ pub async fn create(
         operator,
         Some(organization.id),
         "platform.organizations.create",
-        None,
-        AuditOutcome::Success,
     )
     .await?;
     tx.commit().await?;
@@ -102,10 +100,9 @@ pub async fn find(
     let mut found = tx.organizations_named(named).await?;
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: "Several organizations have this name. Name it by its id.".to_owned(),
-        }),
+        (Some(_), false) => Err(ServiceError::conflict(
+            "Several organizations have this name. Name it by its id.",
+        )),
         (None, _) => Err(ServiceError::NotFound("Organization")),
     }
 }
@@ -150,15 +147,14 @@ async fn set_state(
     let tx = services.store.platform_write().await?;
     let before = organization(&tx, id).await?;
     if before.state == OrganizationState::Closed && state != OrganizationState::Closed {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: "This organization is closed, and stays so.".to_owned(),
-        });
+        return Err(ServiceError::conflict(
+            "This organization is closed, and stays so.",
+        ));
     }
     if before.state != state {
         tx.set_organization_state(id, state).await?;
     }
-    record_by_operator(&tx, operator, Some(id), operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, Some(id), operation).await?;
     let after = organization(&tx, id).await?;
     tx.commit().await?;
     services.callers.forget();
@@ -178,15 +174,7 @@ pub async fn set_session_limit(
     if !tx.set_session_limit(id, limit).await? {
         return Err(ServiceError::NotFound("Organization"));
     }
-    record_by_operator(
-        &tx,
-        operator,
-        Some(id),
-        "platform.organizations.update",
-        None,
-        AuditOutcome::Success,
-    )
-    .await?;
+    record_by_operator(&tx, operator, Some(id), "platform.organizations.update").await?;
     let after = organization(&tx, id).await?;
     tx.commit().await?;
     services.callers.forget();

@@ -1,14 +1,13 @@
 //! WAHA servers as operators see them: they add, list, change and remove them.
 
 use secrecy::{ExposeSecret, SecretString};
-use wahana_domain::{AuditOutcome, ServerId};
+use wahana_domain::ServerId;
 pub use wahana_store::ServerLoad;
 use wahana_store::{NewServer as NewServerRow, PlatformTx, ServerChange as ServerRowChange};
 
 pub use super::base_url::{BaseUrl, InvalidBaseUrl, is_forbidden};
 use crate::{
-    Conflict, FieldErrors, Operator, ServiceError, Services, audit::record_by_operator,
-    upstream::refused_by_waha,
+    FieldErrors, Operator, ServiceError, Services, audit::record_by_operator, upstream::refused_by_waha,
 };
 
 /// The key that opens a WAHA server. It does not print itself.
@@ -80,7 +79,7 @@ pub async fn add(
         capacity: new.capacity,
     })
     .await?;
-    record(&tx, operator, "platform.servers.create").await?;
+    record_by_operator(&tx, operator, None, "platform.servers.create").await?;
     let added = load(&tx, id).await?;
     tx.commit().await?;
     Ok(added)
@@ -172,7 +171,7 @@ pub async fn update(
     if !tx.update_server(id, &row).await? {
         return Err(not_found());
     }
-    record(&tx, operator, "platform.servers.update").await?;
+    record_by_operator(&tx, operator, None, "platform.servers.update").await?;
     let updated = load(&tx, id).await?;
     tx.commit().await?;
     services.upstreams.forget(id).await;
@@ -188,21 +187,14 @@ pub async fn remove(services: &Services, operator: &Operator, id: ServerId) -> R
     let tx = services.store.platform_write().await?;
     let sessions = load(&tx, id).await?.sessions;
     if sessions > 0 || !tx.remove_server(id).await? {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: format!(
-                "{sessions} living sessions are on this WAHA server. Delete or move them before it is removed."
-            ),
-        });
+        return Err(ServiceError::conflict(format!(
+            "{sessions} living sessions are on this WAHA server. Delete or move them before it is removed."
+        )));
     }
-    record(&tx, operator, "platform.servers.remove").await?;
+    record_by_operator(&tx, operator, None, "platform.servers.remove").await?;
     tx.commit().await?;
     services.upstreams.forget(id).await;
     Ok(())
-}
-
-async fn record(tx: &PlatformTx, operator: &Operator, operation: &str) -> Result<(), ServiceError> {
-    record_by_operator(tx, operator, None, operation, None, AuditOutcome::Success).await
 }
 
 async fn load(tx: &PlatformTx, id: ServerId) -> Result<ServerLoad, ServiceError> {

@@ -1,6 +1,6 @@
 //! Tokens of platform administrators: for the platform API, and nobody in any organization.
 
-use wahana_domain::{AuditOutcome, PlatformToken, Secret, Timestamp, TokenId, UserId};
+use wahana_domain::{PlatformToken, Secret, Timestamp, TokenId, UserId};
 use wahana_store::NewPlatformToken as NewPlatformTokenRow;
 
 use crate::{
@@ -70,7 +70,7 @@ pub async fn create(
     })
     .await?;
     let operation = "platform.tokens.create";
-    record_by_operator(&tx, operator, None, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, None, operation).await?;
     tx.commit().await?;
     Ok(CreatedPlatformToken { token, secret })
 }
@@ -88,7 +88,7 @@ pub async fn revoke(services: &Services, operator: &Operator, id: &TokenId) -> R
         return Err(ServiceError::NotFound("Token"));
     }
     let operation = "platform.tokens.revoke";
-    record_by_operator(&tx, operator, None, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, None, operation).await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

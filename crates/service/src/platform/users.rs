@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use wahana_domain::{
-    AuditOutcome, EmailAddress, Membership, NewPassword, Organization, OrganizationId, OrganizationState,
-    Role, User, UserId,
+    EmailAddress, Membership, NewPassword, Organization, OrganizationId, OrganizationState, Role, User,
+    UserId,
 };
 use wahana_store::{NewUser as NewUserRow, PlatformTx, UserChange};
 
 use super::organization;
-use crate::{Conflict, Operator, ServiceError, Services, audit::record_by_operator};
+use crate::{Operator, ServiceError, Services, audit::record_by_operator};
 
 /// A person to be made.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub async fn create(
     }
     let concerned = new.membership.map(|(organization, _)| organization);
     let operation = "platform.users.create";
-    record_by_operator(&tx, operator, concerned, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, concerned, operation).await?;
     let created = with_memberships(&tx, id).await?;
     tx.commit().await?;
     Ok(created)
@@ -105,10 +105,9 @@ pub async fn find(services: &Services, _: &Operator, email: &EmailAddress) -> Re
 /// [`ServiceError::Conflict`] if it is the administrator who asks.
 pub async fn disable(services: &Services, operator: &Operator, id: UserId) -> Result<User, ServiceError> {
     if operator.actor().user == Some(id) {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: "You cannot disable yourself; another platform administrator can.".to_owned(),
-        });
+        return Err(ServiceError::conflict(
+            "You cannot disable yourself; another platform administrator can.",
+        ));
     }
     let tx = services.store.platform_write().await?;
     let before = user(&tx, id).await?;
@@ -186,7 +185,7 @@ pub async fn add_membership(
     insert_membership(&tx, organization, id, role).await?;
     let operation = "platform.users.memberships.create";
     let concerned = Some(organization);
-    record_by_operator(&tx, operator, concerned, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, concerned, operation).await?;
     let after = with_memberships(&tx, id).await?;
     tx.commit().await?;
     services.callers.forget();
@@ -214,7 +213,7 @@ pub async fn set_password(
     tx.set_password(id, password).await?;
     tx.revoke_sign_ins(id, None).await?;
     let operation = "platform.users.set_password";
-    record_by_operator(&tx, operator, None, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, None, operation).await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())
@@ -231,7 +230,7 @@ async fn change_user(
     if !tx.update_user(id, change).await? {
         return Err(ServiceError::NotFound("User"));
     }
-    record_by_operator(&tx, operator, None, operation, None, AuditOutcome::Success).await?;
+    record_by_operator(&tx, operator, None, operation).await?;
     let after = user(&tx, id).await?;
     tx.commit().await?;
     services.callers.forget();
@@ -245,10 +244,7 @@ async fn insert_membership(
     role: Role,
 ) -> Result<(), ServiceError> {
     if organization(tx, id).await?.state == OrganizationState::Closed {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::Other,
-            message: "This organization is closed.".to_owned(),
-        });
+        return Err(ServiceError::conflict("This organization is closed."));
     }
     let membership = Membership {
         organization_id: id,

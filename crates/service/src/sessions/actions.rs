@@ -14,7 +14,7 @@ use crate::{
     access::{Granted, ManageSessions, Owned},
     audit,
     sync::{self, observe},
-    upstream::{Upstream, may_have_happened, refused_by_waha},
+    upstream::{Upstream, may_have_happened, refused_session},
 };
 
 /// What is done to a session.
@@ -199,18 +199,10 @@ async fn conclude(
     outcome: Result<Said, WahaError>,
 ) -> Result<Arc<Session>, ServiceError> {
     let tenant = context.caller.tenant();
-    let failure = outcome.as_ref().err().map(|error| {
-        tracing::warn!(
-            request.id = context.origin.request_id,
-            organization.id = %session.organization_id,
-            session.id = %session.id,
-            operation = action.operation(),
-            error.kind = error.kind(),
-            error = %error,
-            "WAHA did not do what a session was told"
-        );
-        refused_by_waha(error)
-    });
+    let failure = outcome
+        .as_ref()
+        .err()
+        .map(|error| refused_session(context, session, action.operation(), error));
     let happened_perhaps = outcome.as_ref().err().is_none_or(may_have_happened);
     if failure.is_some() && happened_perhaps {
         services.sync.outdate(session.waha.server);

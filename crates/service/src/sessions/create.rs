@@ -6,15 +6,15 @@ use wahana_domain::{
     AuditOutcome, BusinessProfile, DesiredStatus, Session, SessionConfiguration, SessionCounters, SessionId,
     SessionName, SessionOrigin, SessionStatus, WahaAddress, WahaName,
 };
-use wahana_store::{Caller, sessions as stored, sessions::SessionReference};
+use wahana_store::{Caller, Uniqueness, sessions as stored, sessions::SessionReference};
 
 use super::{name_is_taken, update::as_waha_config};
 use crate::{
-    Conflict, Context, ServiceError, Services,
+    Context, ServiceError, Services,
     access::{CreateSessions, Granted, ManageSessions, Owned},
     audit,
     sync::{self, observe},
-    upstream::{Upstream, may_have_happened, refused_by_waha},
+    upstream::{Upstream, may_have_happened, refused_session},
 };
 
 /// A session to be made.
@@ -116,21 +116,13 @@ async fn create_as(
     if let Some(name) = &new.name
         && name_is_taken(services, &context.caller, name).await?
     {
-        return Err(already_exists());
+        return Err(Uniqueness::SessionName.into());
     }
     let upstream = place(services).await?;
     let (own, context) = (services.clone(), context.clone());
     services
         .to_the_end(async move { create_on(&own, &context, &upstream, new, operation).await })
         .await
-}
-
-fn already_exists() -> ServiceError {
-    ServiceError::Conflict {
-        kind: Conflict::SessionAlreadyExists,
-        message: "A session with this name exists already. Choose another name, or delete that session."
-            .to_owned(),
-    }
 }
 
 /// The server with the fewest sessions that has room.
@@ -230,15 +222,7 @@ async fn create_on(
             Ok(Arc::new(now_known.unwrap_or(session)))
         }
         Err(error) => {
-            tracing::warn!(
-                request.id = context.origin.request_id,
-                organization.id = %session.organization_id,
-                session.id = %session.id,
-                error.kind = error.kind(),
-                error = %error,
-                "WAHA did not make a session"
-            );
-            let failure = match refused_by_waha(&error) {
+            let failure = match refused_session(context, &session, operation, &error) {
                 ServiceError::WahaTimeout { .. } => ServiceError::SessionOutcomeUnknown {
                     session: session.id,
                     name: session.name.clone(),

@@ -8,12 +8,14 @@ mod update;
 use std::sync::Arc;
 
 use wahana_domain::{Session, SessionId, SessionName, Timestamp};
-use wahana_store::sessions::{ServersOfSessions, SessionNamed, SessionReference};
 pub use wahana_store::sessions::{SessionQuery, SessionSort};
+use wahana_store::{
+    Caller,
+    sessions::{ServersOfSessions, SessionNamed, SessionReference},
+};
 
 pub use actions::{delete, logout, restart, start, stop};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
-pub(crate) use pairing::fresh;
 pub use pairing::{PairingCode, QrCode, QrState, pairing_code, qr};
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
 
@@ -73,7 +75,8 @@ pub async fn get(
     session: &Owned<Session>,
 ) -> Result<SessionNews, ServiceError> {
     let sync = services.sync.refresh(&[session.waha.server]).await;
-    known(services, access, session.id, sync).await
+    let session = known(services, access, session.id).await?;
+    Ok(SessionNews { session, sync })
 }
 
 /// A session after a snapshot of its server that was taken now.
@@ -83,7 +86,19 @@ pub async fn synchronize(
     session: &Owned<Session>,
 ) -> Result<SessionNews, ServiceError> {
     let sync = services.sync.refresh_now(&[session.waha.server]).await;
-    known(services, access, session.id, sync).await
+    let session = known(services, access, session.id).await?;
+    Ok(SessionNews { session, sync })
+}
+
+/// The session as WAHA has it now, if WAHA can say. It is asked first, because WAHA itself answers for
+/// a session in the wrong state only after ten seconds.
+pub(crate) async fn fresh(
+    services: &Services,
+    caller: &Caller,
+    session: &Session,
+) -> Result<Arc<Session>, ServiceError> {
+    services.sync.refresh(&[session.waha.server]).await;
+    known(services, caller, session.id).await
 }
 
 /// When the last whole snapshot of a session's server was taken.
@@ -92,27 +107,19 @@ pub fn synced_at(services: &Services, session: &Session) -> Option<Timestamp> {
     services.sync.synced_at(session.waha.server)
 }
 
-async fn known(
-    services: &Services,
-    access: &wahana_store::Caller,
-    id: SessionId,
-    sync: SyncReport,
-) -> Result<SessionNews, ServiceError> {
+async fn known(services: &Services, caller: &Caller, id: SessionId) -> Result<Arc<Session>, ServiceError> {
     let read = SessionNamed {
         reference: SessionReference::Id(id),
-        only: access.session_limit(),
+        only: caller.session_limit(),
     };
-    let session = services.session_by_name.get(access, &read).await?;
-    Ok(SessionNews {
-        session: session.ok_or(ServiceError::SessionNotFound)?,
-        sync,
-    })
+    let session = services.session_by_name.get(caller, &read).await?;
+    session.ok_or(ServiceError::SessionNotFound)
 }
 
 /// Whether a session of this name exists, for the caller's organization.
 async fn name_is_taken(
     services: &Services,
-    access: &wahana_store::Caller,
+    access: &Caller,
     name: &SessionName,
 ) -> Result<bool, ServiceError> {
     let tx = services.store.read(access.tenant()).await?;

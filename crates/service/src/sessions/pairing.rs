@@ -1,20 +1,17 @@
 //! Pairing a session with a phone: by QR code, or by a code to type.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use secrecy::SecretString;
-use waha_client::WahaError;
 use wahana_domain::{AuditOutcome, PhoneNumber, Session, SessionStatus, Timestamp};
-use wahana_store::{
-    Caller,
-    sessions::{self as stored, SessionNamed, SessionReference},
-};
+use wahana_store::{Uniqueness, sessions as stored};
 
+use super::fresh;
 use crate::{
-    Conflict, Context, ServiceError, Services,
+    Context, ServiceError, Services,
     access::{Granted, ManageSessions, Owned},
     audit,
-    upstream::{not_ready, refused_by_waha},
+    upstream::{not_ready, refused_session},
 };
 
 /// How long WhatsApp shows a code before the next one takes its place: about twenty seconds.
@@ -87,7 +84,7 @@ async fn code(
         .waha()
         .qr_value(session.waha.name.as_str())
         .await
-        .map_err(|error| refused(access.context(), session, "sessions.qr", &error))?;
+        .map_err(|error| refused_session(access.context(), session, "sessions.qr", &error))?;
     let tx = services.store.write(access.tenant()).await?;
     audit::record(
         &tx,
@@ -133,10 +130,7 @@ async fn request_code(
     let tx = services.store.write(tenant).await?;
     // Only this organization's sessions count: what others hold is not told.
     if stored::number_is_taken(&tx, number, session.id).await? {
-        return Err(ServiceError::Conflict {
-            kind: Conflict::PhoneNumberTaken,
-            message: "Another session of this organization is paired with this phone number.".to_owned(),
-        });
+        return Err(Uniqueness::SessionPhoneNumber.into());
     }
     audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
     tx.commit().await?;
@@ -144,7 +138,7 @@ async fn request_code(
         .waha()
         .request_pairing_code(session.waha.name.as_str(), number.digits())
         .await;
-    let outcome = asked.map_err(|error| refused(context, session, OPERATION, &error));
+    let outcome = asked.map_err(|error| refused_session(context, session, OPERATION, &error));
     let tx = services.store.write(tenant).await?;
     let result = outcome
         .as_ref()
@@ -153,37 +147,4 @@ async fn request_code(
     audit::record(&tx, context, OPERATION, Some(session.id), result).await?;
     tx.commit().await?;
     outcome.map(PairingCode)
-}
-
-/// What WAHA's refusal of a code means for the caller; the log has its kind.
-fn refused(context: &Context, session: &Session, operation: &'static str, error: &WahaError) -> ServiceError {
-    tracing::warn!(
-        request.id = context.origin.request_id,
-        organization.id = %session.organization_id,
-        session.id = %session.id,
-        operation,
-        error.kind = error.kind(),
-        error = %error,
-        "WAHA gave no code for a session"
-    );
-    refused_by_waha(error)
-}
-
-/// The session as WAHA has it now, if WAHA can say. It is asked first, because WAHA itself answers for
-/// a session in the wrong state only after ten seconds.
-pub(crate) async fn fresh(
-    services: &Services,
-    caller: &Caller,
-    session: &Session,
-) -> Result<Arc<Session>, ServiceError> {
-    services.sync.refresh(&[session.waha.server]).await;
-    let read = SessionNamed {
-        reference: SessionReference::Id(session.id),
-        only: caller.session_limit(),
-    };
-    services
-        .session_by_name
-        .get(caller, &read)
-        .await?
-        .ok_or(ServiceError::SessionNotFound)
 }

@@ -11,7 +11,7 @@ use crate::{
     Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned, ReadSessions},
     audit,
-    upstream::{Upstream, may_have_happened, refused_by_waha},
+    upstream::{Upstream, may_have_happened, refused_session},
 };
 
 /// What to change of a session; what is `None` stays.
@@ -56,19 +56,9 @@ async fn update_to_the_end(
         audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
         tx.commit().await?;
         if let Err(unconfigured) = configure(&upstream, session, changes).await {
-            let error = &unconfigured.error;
-            tracing::warn!(
-                request.id = context.origin.request_id,
-                organization.id = %session.organization_id,
-                session.id = %session.id,
-                operation = OPERATION,
-                error.kind = error.kind(),
-                error = %error,
-                "WAHA did not take a session's configuration"
-            );
-            let failure = unconfigured.refusal();
+            let failure = unconfigured.refusal(context, session);
             let tx = services.store.write(tenant).await?;
-            if unconfigured.was_sent && may_have_happened(error) {
+            if unconfigured.was_sent && may_have_happened(&unconfigured.error) {
                 let change = SessionChange {
                     configuration: Some(merged),
                     ..Default::default()
@@ -100,15 +90,16 @@ struct Unconfigured {
 }
 
 impl Unconfigured {
-    fn refusal(&self) -> ServiceError {
-        if !self.was_sent && matches!(self.error, WahaError::OutcomeUnknown { .. }) {
+    fn refusal(&self, context: &Context, session: &Session) -> ServiceError {
+        let refusal = refused_session(context, session, OPERATION, &self.error);
+        if !self.was_sent && matches!(refusal, ServiceError::WahaTimeout { .. }) {
             return ServiceError::WahaUnavailable {
                 message: "The WhatsApp service of this session does not say how it is configured. Nothing was done."
                     .to_owned(),
                 retry_after: RETRY,
             };
         }
-        refused_by_waha(&self.error)
+        refusal
     }
 }
 
@@ -150,7 +141,13 @@ pub async fn on_waha(
     if !sync.is_fresh {
         return None;
     }
-    let upstream = services.upstreams.get(session.waha.server).await.ok()?;
+    let upstream = match services.upstreams.get(session.waha.server).await {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            tracing::warn!(session.id = %session.id, error = %error, "WAHA cannot be asked to describe a session");
+            return None;
+        }
+    };
     match upstream.waha().session(session.waha.name.as_str()).await {
         Ok(found) => Some(WahaSide {
             engine: found.engine,

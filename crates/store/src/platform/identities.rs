@@ -19,14 +19,12 @@ impl PlatformTx {
     /// before it. `None` if the token is unknown or revoked, or its user disabled.
     pub async fn identity_of_access_token(&self, id: &TokenId) -> Result<Option<Identity>, StoreError> {
         let Some(row) = access_token::Entity::find_by_id(id.as_str())
+            .filter(access_token::Column::RevokedAt.is_null())
             .one(&self.transaction)
             .await?
         else {
             return Ok(None);
         };
-        if row.revoked_at.is_some() {
-            return Ok(None);
-        }
         let Some(user) = self.enabled_user(row.user_id.into()).await? else {
             return Ok(None);
         };
@@ -60,14 +58,12 @@ impl PlatformTx {
     /// The identity behind a platform administrator's token, which belongs to no organization.
     pub async fn identity_of_platform_token(&self, id: &TokenId) -> Result<Option<Identity>, StoreError> {
         let Some(row) = platform_token::Entity::find_by_id(id.as_str())
+            .filter(platform_token::Column::RevokedAt.is_null())
             .one(&self.transaction)
             .await?
         else {
             return Ok(None);
         };
-        if row.revoked_at.is_some() {
-            return Ok(None);
-        }
         let Some(user) = self.enabled_user(row.user_id.into()).await? else {
             return Ok(None);
         };
@@ -85,14 +81,12 @@ impl PlatformTx {
     /// The identity behind a cookie: a person may belong to several organizations.
     pub async fn identity_of_sign_in(&self, id: SignInId) -> Result<Option<Identity>, StoreError> {
         let Some(row) = sign_in::Entity::find_by_id(id.as_uuid())
+            .filter(sign_in::Column::RevokedAt.is_null())
             .one(&self.transaction)
             .await?
         else {
             return Ok(None);
         };
-        if row.revoked_at.is_some() {
-            return Ok(None);
-        }
         let Some(user) = self.enabled_user(row.user_id.into()).await? else {
             return Ok(None);
         };

@@ -1,8 +1,8 @@
 //! Organizations as operators see them: they make, list, suspend and close them.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Value, sea_query::Expr,
 };
 use wahana_domain::{EmailAddress, Membership, Organization, OrganizationId, OrganizationState};
 
@@ -47,7 +47,6 @@ impl PlatformTx {
 
     /// How many organizations there are.
     pub async fn organization_count(&self) -> Result<u64, StoreError> {
-        use sea_orm::PaginatorTrait;
         Ok(organization::Entity::find().count(&self.transaction).await?)
     }
 
@@ -67,16 +66,8 @@ impl PlatformTx {
         id: OrganizationId,
         state: OrganizationState,
     ) -> Result<bool, StoreError> {
-        let updated = organization::Entity::update_many()
-            .col_expr(organization::Column::State, Expr::value(state.as_str()))
-            .col_expr(
-                organization::Column::UpdatedAt,
-                Expr::value(self.now().as_micros()),
-            )
-            .filter(organization::Column::Id.eq(id.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
-        Ok(updated.rows_affected == 1)
+        self.update_organization(id, organization::Column::State, state.as_str())
+            .await
     }
 
     /// Changes the limits of an organization: it may not raise its own. Says whether it exists.
@@ -85,8 +76,18 @@ impl PlatformTx {
         id: OrganizationId,
         limit: Option<i32>,
     ) -> Result<bool, StoreError> {
+        self.update_organization(id, organization::Column::SessionLimit, limit)
+            .await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        column: organization::Column,
+        value: impl Into<Value>,
+    ) -> Result<bool, StoreError> {
         let updated = organization::Entity::update_many()
-            .col_expr(organization::Column::SessionLimit, Expr::value(limit))
+            .col_expr(column, Expr::value(value))
             .col_expr(
                 organization::Column::UpdatedAt,
                 Expr::value(self.now().as_micros()),

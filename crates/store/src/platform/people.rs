@@ -33,8 +33,6 @@ pub struct NewUser {
 /// What to change of a user; what is `None` stays.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
-    /// A new name.
-    pub display_name: Option<String>,
     /// Whether they operate the installation.
     pub is_platform_administrator: Option<bool>,
     /// Since when they are disabled; `Some(None)` enables them.
@@ -101,9 +99,6 @@ impl PlatformTx {
         let mut update = user::Entity::update_many()
             .col_expr(user::Column::UpdatedAt, Expr::value(self.now().as_micros()))
             .filter(user::Column::Id.eq(id.as_uuid()));
-        if let Some(name) = &change.display_name {
-            update = update.col_expr(user::Column::DisplayName, Expr::value(name.clone()));
-        }
         if let Some(is_administrator) = change.is_platform_administrator {
             update = update.col_expr(
                 user::Column::IsPlatformAdministrator,

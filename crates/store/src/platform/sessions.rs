@@ -2,7 +2,7 @@
 //! organizations.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use wahana_domain::{OrganizationId, ServerId, Session};
@@ -79,14 +79,6 @@ impl PlatformTx {
             .filter(session::Column::DeletedAt.is_null())
             .into_tuple()
             .all(&self.transaction)
-            .await?)
-    }
-
-    /// How many living sessions there are, for metrics.
-    pub async fn session_count(&self) -> Result<u64, StoreError> {
-        Ok(session::Entity::find()
-            .filter(session::Column::DeletedAt.is_null())
-            .count(&self.transaction)
             .await?)
     }
 }

@@ -16,11 +16,7 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
     Ok(Session {
         id: row.id.into(),
         organization_id: row.organization_id.into(),
-        origin: match row.origin.as_str() {
-            "created" => SessionOrigin::Created,
-            "adopted" => SessionOrigin::Adopted,
-            _ => return Err(inconsistent("origin")),
-        },
+        origin: SessionOrigin::from_word(&row.origin).ok_or_else(|| inconsistent("origin"))?,
         name: SessionName::parse(&row.session_name).map_err(|_| inconsistent("session_name"))?,
         phone_number: row
             .phone_number

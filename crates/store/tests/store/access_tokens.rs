@@ -32,7 +32,7 @@ async fn abilities_and_session_limits_are_kept(db: &TestDatabase) {
             access_tokens::get(&tx, &token.id).await.unwrap(),
             Some(token.clone())
         );
-        let (page, _) = access_tokens::page(&tx, None, 0, 10).await.unwrap();
+        let (page, _) = access_tokens::page(&tx, 0, 10).await.unwrap();
         assert!(page.contains(&token), "the page shows the same");
     }
 }
@@ -46,7 +46,6 @@ async fn a_limit_to_no_session_is_not_a_limit_to_all(db: &TestDatabase) {
     let identity = tx.identity_of_access_token(&token.id).await.unwrap().unwrap();
     let caller = identity.caller(None).unwrap();
     assert_eq!(caller.sessions(), Some(&[][..]));
-    assert!(!caller.may_see(SessionId::new()));
 }
 
 async fn a_session_of_another_organization_cannot_be_in_a_limit(db: &TestDatabase) {
@@ -71,13 +70,9 @@ async fn a_session_of_another_organization_cannot_be_in_a_limit(db: &TestDatabas
 
 async fn those_not_revoked_are_listed_newest_first(db: &TestDatabase) {
     let world = World::new(db).await;
-    let agent = world.member(&world.a, "agent@alpha.example", Role::Agent).await;
     let mut tokens = Vec::new();
     for name in ["one", "two", "three", "four"] {
-        let mut token = world.new_token(&world.a, name);
-        if name == "three" {
-            token.user_id = agent;
-        }
+        let token = world.new_token(&world.a, name);
         world.add_token(&world.a, &token).await;
         world.clock.advance(Duration::from_secs(1));
         tokens.push(token);
@@ -87,17 +82,15 @@ async fn those_not_revoked_are_listed_newest_first(db: &TestDatabase) {
     let names = |page: &[wahana_domain::AccessToken]| -> Vec<String> {
         page.iter().map(|token| token.name.clone()).collect()
     };
-    let (page, total) = access_tokens::page(&tx, None, 0, 10).await.unwrap();
+    let (page, total) = access_tokens::page(&tx, 0, 10).await.unwrap();
     assert_eq!(
         (names(&page), total),
         (vec!["four".into(), "three".into(), "one".into()], 3)
     );
-    let (page, total) = access_tokens::page(&tx, None, 1, 1).await.unwrap();
+    let (page, total) = access_tokens::page(&tx, 1, 1).await.unwrap();
     assert_eq!((names(&page), total), (vec!["three".into()], 3));
-    let (page, total) = access_tokens::page(&tx, Some(agent), 0, 10).await.unwrap();
-    assert_eq!((names(&page), total), (vec!["three".into()], 1));
     for beyond in [3, u64::MAX] {
-        let (page, total) = access_tokens::page(&tx, None, beyond, 10).await.unwrap();
+        let (page, total) = access_tokens::page(&tx, beyond, 10).await.unwrap();
         assert_eq!((page.len(), total), (0, 3));
     }
 }

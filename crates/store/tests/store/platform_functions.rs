@@ -56,7 +56,6 @@ servers::servers
 servers::set_last_snapshot
 servers::update_server
 sessions::session_changes
-sessions::session_count
 sessions::sessions_on_server
 sessions::waha_names_on_server
 tokens::insert_platform_token

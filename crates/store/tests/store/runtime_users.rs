@@ -29,7 +29,7 @@ async fn own_logins_serve_as_well_as_roles_that_are_put_on(db: &TestDatabase) {
         assert_eq!(sessions::count(&tx).await.unwrap(), 1);
     }
     let tx = store.platform_read().await.unwrap();
-    assert_eq!(tx.session_count().await.unwrap(), 2);
+    assert_eq!(tx.organization_count().await.unwrap(), 2);
 }
 
 async fn a_user_who_could_look_past_the_wall_is_refused(db: &TestDatabase) {
