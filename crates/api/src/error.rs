@@ -169,6 +169,7 @@ impl ApiError {
             timestamp: (!is_exact).then_some(now),
             request_id: (!is_exact).then_some(request_id),
         };
+        // Texts and maps of texts can always be written.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status(self.code);

@@ -30,8 +30,7 @@ pub(crate) fn source_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted:
     Some(source)
 }
 
-/// Whether a page of wahana's own sent the request: its `Origin` is the public address, or the host
-/// that the request itself was sent to.
+/// Whether a page of wahana's own sent the request: its only `Origin` is the public address.
 pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &Url) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let (Some(origin), None) = (origins.next(), origins.next()) else {

@@ -1,5 +1,6 @@
 //! Lists that WAHA keeps: by limit and cursor, because WAHA knows no totals.
 
+use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -7,7 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 use wahana_domain::SessionId;
 use wahana_service::{FieldErrors, Part, PartQuery};
 
-use crate::{error::ApiError, extract::within};
+use crate::{
+    error::ApiError,
+    extract::{Allowed, OfSession, within},
+};
 
 /// Which part of a list that WAHA keeps.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -81,11 +85,19 @@ impl ListIdentity {
         })
     }
 
-    /// What leads to the part after this one.
-    pub(crate) fn meta<T>(&self, part: &Part<T>) -> PartMeta {
-        PartMeta {
+    /// The answer that gives a part, and what leads to the part after it.
+    pub(crate) fn answer<P, W, T: Serialize>(
+        &self,
+        allowed: &Allowed<OfSession, P>,
+        message: &str,
+        part: Part<W>,
+        shape: impl FnMut(W) -> T,
+    ) -> Response {
+        let meta = PartMeta {
             next_cursor: part.next_offset.map(|offset| self.write(offset)),
-        }
+        };
+        let resources: Vec<T> = part.items.into_iter().map(shape).collect();
+        allowed.reply(message, resources).with_meta(meta).into_response()
     }
 
     fn write(&self, offset: u32) -> String {

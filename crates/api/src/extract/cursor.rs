@@ -5,13 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use wahana_domain::Timestamp;
-
-/// A place in a list that is sorted by time and then by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) at: Timestamp,
-    pub(crate) id: Uuid,
-}
+use wahana_service::{FieldErrors, audit::Position};
 
 /// The `meta` of a list that has a cursor.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,32 +14,34 @@ pub(crate) struct NextCursor {
     next_cursor: Option<String>,
 }
 
-impl Cursor {
-    /// Reads a cursor. It says only where to begin, never in whose list.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
-        let parts = bytes.split_first_chunk::<8>();
-        let parts = parts.and_then(|(at, id)| Some((at, Uuid::from_slice(id).ok()?)));
-        let (at, id) = parts.ok_or("must be the next_cursor of an earlier answer")?;
-        Ok(Self {
-            at: Timestamp::from_micros(i64::from_be_bytes(*at)),
-            id,
-        })
-    }
-
-    fn write(self) -> String {
-        let mut bytes = self.at.as_micros().to_be_bytes().to_vec();
-        bytes.extend_from_slice(self.id.as_bytes());
-        BASE64URL_NOPAD.encode(&bytes)
+impl NextCursor {
+    pub(crate) fn of(next: Option<Position>) -> Self {
+        Self {
+            next_cursor: next.map(write),
+        }
     }
 }
 
-impl NextCursor {
-    pub(crate) fn of(next: Option<Cursor>) -> Self {
-        Self {
-            next_cursor: next.map(Cursor::write),
-        }
-    }
+/// The place that a request's cursor names. It says only where to begin, never in whose list.
+pub(crate) fn position(cursor: Option<String>, errors: &mut FieldErrors) -> Option<Position> {
+    cursor.and_then(|text| errors.take("cursor", parse(&text)))
+}
+
+fn parse(text: &str) -> Result<Position, &'static str> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
+    let parts = bytes.split_first_chunk::<8>();
+    let parts = parts.and_then(|(at, id)| Some((at, Uuid::from_slice(id).ok()?)));
+    let (at, id) = parts.ok_or("must be the next_cursor of an earlier answer")?;
+    Ok(Position {
+        created_at: Timestamp::from_micros(i64::from_be_bytes(*at)),
+        id: id.into(),
+    })
+}
+
+fn write(position: Position) -> String {
+    let mut bytes = position.created_at.as_micros().to_be_bytes().to_vec();
+    bytes.extend_from_slice(position.id.as_uuid().as_bytes());
+    BASE64URL_NOPAD.encode(&bytes)
 }
 
 #[cfg(test)]
@@ -55,14 +51,14 @@ mod tests {
     #[test]
     fn a_cursor_is_read_again_and_nothing_else_is_one() {
         for micros in [0, -1, 1_790_000_000_000_000, i64::MAX] {
-            let cursor = Cursor {
-                at: Timestamp::from_micros(micros),
-                id: Uuid::now_v7(),
+            let position = Position {
+                created_at: Timestamp::from_micros(micros),
+                id: Uuid::now_v7().into(),
             };
-            assert_eq!(Cursor::parse(&cursor.write()), Ok(cursor));
+            assert_eq!(parse(&write(position)), Ok(position));
         }
         for text in ["", "1", "????", "AAAA", &"A".repeat(64)] {
-            assert!(Cursor::parse(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

@@ -44,15 +44,13 @@ impl FromRequestParts<ApiState> for SignedIn {
             .await
             .map_err(ServiceError::Store)?;
         let identity = identity.ok_or_else(ApiError::unauthenticated)?;
-        scope.set_person(&Person {
-            identity: identity.clone(),
-            origin: scope.origin().clone(),
-        });
+        let signed_in = Self { identity, scope };
+        signed_in.scope.set_person(&signed_in.person());
         if matches!(presented, PresentedCredential::SignIn { .. }) {
             refuse_other_sites(parts, state)?;
         }
-        state.services().note_use(&identity);
-        Ok(Self { identity, scope })
+        state.services().note_use(&signed_in.identity);
+        Ok(signed_in)
     }
 }
 
@@ -136,10 +134,7 @@ impl SignedIn {
     /// The user in the organization that the request names, or in the only one there is; `None` if
     /// it names none and there are several or none, or if it is suspended.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
-        let wanted = match self.identity.credential() {
-            Credential::SignIn(_) => wanted_organization(headers)?,
-            Credential::Token(_) | Credential::PlatformToken(_) => None,
-        };
+        let wanted = self.wanted_organization(headers)?;
         match self.identity.caller(wanted) {
             Ok(caller) => Ok(Some(caller)),
             Err(NoCaller::NoOrganization) if wanted.is_some() => Err(ApiError::no_organization()),
@@ -149,10 +144,7 @@ impl SignedIn {
 
     /// The user in the organization that the request names, or that the token is for.
     pub(crate) fn context(&self, headers: &HeaderMap) -> Result<Context, ApiError> {
-        let wanted = match self.identity.credential() {
-            Credential::SignIn(_) => wanted_organization(headers)?,
-            Credential::Token(_) | Credential::PlatformToken(_) => None,
-        };
+        let wanted = self.wanted_organization(headers)?;
         let origin = self.scope.origin().clone();
         match self.identity.caller(wanted) {
             Ok(caller) => {
@@ -172,6 +164,21 @@ impl SignedIn {
                 ))
             }
         }
+    }
+
+    /// What a cookie's request names; a token has its own. An organization that is named but is none, or is
+    /// named twice, is one that the user is not in.
+    fn wanted_organization(&self, headers: &HeaderMap) -> Result<Option<OrganizationId>, ApiError> {
+        if !matches!(self.identity.credential(), Credential::SignIn(_)) {
+            return Ok(None);
+        }
+        let mut named = headers.get_all(&ORGANIZATION_HEADER).iter();
+        let Some(id) = named.next() else { return Ok(None) };
+        if named.next().is_some() {
+            return Err(ApiError::no_organization());
+        }
+        let id = id.to_str().ok().and_then(|id| id.parse().ok());
+        id.map(Some).ok_or_else(ApiError::no_organization)
     }
 }
 
@@ -248,15 +255,4 @@ fn refuse_other_sites(parts: &Parts, state: &ApiState) -> Result<(), ApiError> {
         ErrorCode::Forbidden,
         "A signed-in browser must send an Origin of wahana's own address and the header X-Requested-With.",
     ))
-}
-
-/// An organization that is named but is none, or is named twice, is one that the user is not in.
-fn wanted_organization(headers: &HeaderMap) -> Result<Option<OrganizationId>, ApiError> {
-    let mut named = headers.get_all(&ORGANIZATION_HEADER).iter();
-    let Some(id) = named.next() else { return Ok(None) };
-    if named.next().is_some() {
-        return Err(ApiError::no_organization());
-    }
-    let id = id.to_str().ok().and_then(|id| id.parse().ok());
-    id.map(Some).ok_or_else(ApiError::no_organization)
 }

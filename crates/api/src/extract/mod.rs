@@ -13,7 +13,7 @@ mod patch;
 
 pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfStart, OfToken};
 pub(crate) use body::{Json, OptionalJson};
-pub(crate) use cursor::{Cursor, NextCursor};
+pub(crate) use cursor::{NextCursor, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
 pub(crate) use input::{Page, Paging, Query, limit, within};
 pub(crate) use media::{MediaBody, MediaForm};

@@ -91,12 +91,8 @@ impl PlatformResource for OfAnyOrganization {
         path: &PathParams,
     ) -> Result<Organization, ServiceError> {
         let id = path.get("organizationId").parse();
-        organizations::get(
-            services,
-            operator,
-            id.map_err(|_| ServiceError::NotFound("Organization"))?,
-        )
-        .await
+        let id = id.map_err(|_| ServiceError::NotFound("Organization"))?;
+        organizations::get(services, operator, id).await
     }
 }
 
@@ -112,12 +108,8 @@ impl PlatformResource for OfUser {
         path: &PathParams,
     ) -> Result<UserWithMemberships, ServiceError> {
         let id = path.get("userId").parse();
-        users::get(
-            services,
-            operator,
-            id.map_err(|_| ServiceError::NotFound("User"))?,
-        )
-        .await
+        let id = id.map_err(|_| ServiceError::NotFound("User"))?;
+        users::get(services, operator, id).await
     }
 }
 
@@ -133,12 +125,8 @@ impl PlatformResource for OfServer {
         path: &PathParams,
     ) -> Result<ServerLoad, ServiceError> {
         let id = path.get("serverId").parse();
-        servers::get(
-            services,
-            operator,
-            id.map_err(|_| ServiceError::NotFound("WAHA server"))?,
-        )
-        .await
+        let id = id.map_err(|_| ServiceError::NotFound("WAHA server"))?;
+        servers::get(services, operator, id).await
     }
 }
 

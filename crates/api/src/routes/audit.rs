@@ -8,17 +8,17 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use wahana_domain::{AuditEntry, AuditEntryId, AuditOutcome, SessionId, Timestamp, TokenId, UserId};
+use wahana_domain::{AuditEntry, AuditEntryId, SessionId, Timestamp, TokenId, UserId};
 use wahana_service::{
     FieldErrors,
     access::ReadAudit,
-    audit::{self, AuditQuery, Position},
+    audit::{self, AuditQuery},
 };
 
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Allowed, Cursor, NextCursor, OfOrganization, Query, limit},
+    extract::{Allowed, NextCursor, OfOrganization, Query, limit, position},
     state::ApiState,
 };
 
@@ -80,13 +80,7 @@ impl AuditFilter {
     fn check(self) -> Result<(AuditQuery, u64), FieldErrors> {
         let mut errors = FieldErrors::default();
         let limit = limit(self.limit, &mut errors);
-        let before = self
-            .cursor
-            .and_then(|text| errors.take("cursor", Cursor::parse(&text)))
-            .map(|cursor| Position {
-                created_at: cursor.at,
-                id: cursor.id.into(),
-            });
+        let before = position(self.cursor, &mut errors);
         let user = self
             .user_id
             .and_then(|text| errors.take("user_id", text.parse().map_err(|_| "must be the id of a user")));
@@ -96,12 +90,9 @@ impl AuditFilter {
                 text.parse().map_err(|_| "must be the id of a session"),
             )
         });
-        let since = self
-            .since
-            .and_then(|text| errors.take("since", Timestamp::parse(&text)));
-        let until = self
-            .until
-            .and_then(|text| errors.take("until", Timestamp::parse(&text)));
+        let mut time =
+            |field, text: Option<String>| text.and_then(|text| errors.take(field, Timestamp::parse(&text)));
+        let (since, until) = (time("since", self.since), time("until", self.until));
         let query = AuditQuery {
             user,
             session,
@@ -124,10 +115,7 @@ impl From<AuditEntry> for AuditEntryResource {
             session_id: entry.session_id,
             operation: entry.operation,
             outcome: entry.outcome.as_str(),
-            error_code: match entry.outcome {
-                AuditOutcome::Failure { error_code } => Some(error_code),
-                AuditOutcome::Intent | AuditOutcome::Success => None,
-            },
+            error_code: entry.outcome.error_code().map(str::to_owned),
             source_address: entry.source_address,
             request_id: entry.request_id,
             created_at: entry.created_at,
@@ -150,13 +138,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let (query, limit) = filter.check()?;
     let page = audit::page(state.services(), &allowed.access, &query, limit).await?;
-    let next = page.next.map(|position| Cursor {
-        at: position.created_at,
-        id: position.id.as_uuid(),
-    });
     let resources: Vec<AuditEntryResource> = page.entries.into_iter().map(Into::into).collect();
     Ok(allowed
         .reply("Audit log retrieved.", resources)
-        .with_meta(NextCursor::of(next))
+        .with_meta(NextCursor::of(page.next))
         .into_response())
 }

@@ -1,9 +1,6 @@
 //! `GET /api/waha/sessions/{sessionId}/chats`
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::Timestamp;
@@ -64,10 +61,5 @@ pub(crate) async fn list(
     let list = ListIdentity::new("chats.list", allowed.found.id);
     let query = params.check(&list)?;
     let part = chats::list(state.services(), &allowed.access, &allowed.found, query).await?;
-    let meta = list.meta(&part);
-    let resources: Vec<ChatResource> = part.items.into_iter().map(Into::into).collect();
-    Ok(allowed
-        .reply("Chats retrieved.", resources)
-        .with_meta(meta)
-        .into_response())
+    Ok(list.answer(&allowed, "Chats retrieved.", part, ChatResource::from))
 }

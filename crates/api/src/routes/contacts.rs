@@ -1,9 +1,6 @@
 //! `GET /api/waha/sessions/{sessionId}/contacts`
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::PhoneNumber;
@@ -65,10 +62,5 @@ pub(crate) async fn list(
     let list = ListIdentity::new("contacts.list", allowed.found.id);
     let query = params.check(&list)?;
     let part = contacts::list(state.services(), &allowed.access, &allowed.found, query).await?;
-    let meta = list.meta(&part);
-    let resources: Vec<ContactResource> = part.items.into_iter().map(Into::into).collect();
-    Ok(allowed
-        .reply("Contacts retrieved.", resources)
-        .with_meta(meta)
-        .into_response())
+    Ok(list.answer(&allowed, "Contacts retrieved.", part, ContactResource::from))
 }

@@ -1,9 +1,6 @@
 //! `GET /api/waha/sessions/{sessionId}/groups`
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::Timestamp;
@@ -65,10 +62,5 @@ pub(crate) async fn list(
     let list = ListIdentity::new("groups.list", allowed.found.id);
     let query = params.check(&list)?;
     let part = groups::list(state.services(), &allowed.access, &allowed.found, query).await?;
-    let meta = list.meta(&part);
-    let resources: Vec<GroupResource> = part.items.into_iter().map(Into::into).collect();
-    Ok(allowed
-        .reply("Groups retrieved.", resources)
-        .with_meta(meta)
-        .into_response())
+    Ok(list.answer(&allowed, "Groups retrieved.", part, GroupResource::from))
 }

@@ -1,9 +1,6 @@
 //! `GET /api/waha/sessions/{sessionId}/messages`
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use wahana_domain::{ChatId, Country, Direction, SessionId, Timestamp};
@@ -166,14 +163,7 @@ pub(crate) async fn list(
     let (list, query) = query.check(session, allowed.access.organization().country, &mut errors);
     let query = errors.finish(query)?;
     let part = messages::list(state.services(), &allowed.access, &allowed.found, &query).await?;
-    let meta = list.meta(&part);
-    let resources: Vec<MessageResource> = part
-        .items
-        .into_iter()
-        .map(|message| MessageResource::of(message, session))
-        .collect();
-    Ok(allowed
-        .reply("Messages retrieved.", resources)
-        .with_meta(meta)
-        .into_response())
+    Ok(list.answer(&allowed, "Messages retrieved.", part, |message| {
+        MessageResource::of(message, session)
+    }))
 }

@@ -8,15 +8,13 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use wahana_domain::{
-    AuditEntry, AuditEntryId, AuditOutcome, OrganizationId, SessionId, Timestamp, TokenId, UserId,
-};
+use wahana_domain::{AuditEntry, AuditEntryId, OrganizationId, SessionId, Timestamp, TokenId, UserId};
 use wahana_service::{FieldErrors, audit::Position, platform::audit};
 
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Cursor, NextCursor, Operated, Query, limit},
+    extract::{NextCursor, Operated, Query, limit, position},
     state::ApiState,
 };
 
@@ -65,13 +63,7 @@ impl AuditPaging {
     fn check(self) -> Result<(Option<Position>, u64), FieldErrors> {
         let mut errors = FieldErrors::default();
         let limit = limit(self.limit, &mut errors);
-        let before = self
-            .cursor
-            .and_then(|text| errors.take("cursor", Cursor::parse(&text)))
-            .map(|cursor| Position {
-                created_at: cursor.at,
-                id: cursor.id.into(),
-            });
+        let before = position(self.cursor, &mut errors);
         errors.finish(limit.map(|limit| (before, limit)))
     }
 }
@@ -87,10 +79,7 @@ impl From<AuditEntry> for PlatformAuditEntryResource {
             session_id: entry.session_id,
             operation: entry.operation,
             outcome: entry.outcome.as_str(),
-            error_code: match entry.outcome {
-                AuditOutcome::Failure { error_code } => Some(error_code),
-                AuditOutcome::Intent | AuditOutcome::Success => None,
-            },
+            error_code: entry.outcome.error_code().map(str::to_owned),
             source_address: entry.source_address,
             request_id: entry.request_id,
             created_at: entry.created_at,
@@ -114,13 +103,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let (before, limit) = paging.check()?;
     let page = audit::page(state.services(), &operated.operator, before.as_ref(), limit).await?;
-    let next = page.next.map(|position| Cursor {
-        at: position.created_at,
-        id: position.id.as_uuid(),
-    });
     let resources: Vec<PlatformAuditEntryResource> = page.entries.into_iter().map(Into::into).collect();
     Ok(operated
         .reply("Audit log retrieved.", resources)
-        .with_meta(NextCursor::of(next))
+        .with_meta(NextCursor::of(page.next))
         .into_response())
 }

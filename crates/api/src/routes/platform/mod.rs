@@ -1,6 +1,6 @@
 //! `/api/platform`: for those who operate the installation.
 
-mod audit_log;
+mod audit;
 mod organizations;
 mod servers;
 mod sessions;
@@ -13,7 +13,7 @@ use crate::state::ApiState;
 
 pub(super) fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
-        .routes(routes!(audit_log::list))
+        .routes(routes!(audit::list))
         .routes(routes!(organizations::list, organizations::create))
         .routes(routes!(organizations::get, organizations::update))
         .routes(routes!(organizations::close))

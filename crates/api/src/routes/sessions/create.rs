@@ -93,33 +93,6 @@ pub(crate) struct StartMeta {
     ignored: Vec<&'static str>,
 }
 
-/// Business fields as a request writes them.
-pub(super) struct BusinessFields {
-    pub(super) name: Option<String>,
-    pub(super) description: Option<String>,
-    pub(super) category: Option<String>,
-    pub(super) website: Option<String>,
-    pub(super) email: Option<String>,
-}
-
-impl BusinessFields {
-    pub(super) fn check(self, errors: &mut FieldErrors) -> BusinessProfile {
-        BusinessProfile {
-            name: self
-                .name
-                .and_then(|name| text::<100>(errors, "business_name", &name)),
-            description: self
-                .description
-                .and_then(|description| text::<1000>(errors, "business_description", &description)),
-            category: self
-                .category
-                .and_then(|category| text::<100>(errors, "business_category", &category)),
-            website: self.website.and_then(|website| check_website(errors, &website)),
-            email: self.email.and_then(|email| check_email(errors, &email)),
-        }
-    }
-}
-
 pub(super) fn check_website(errors: &mut FieldErrors, website: &str) -> Option<String> {
     let website = text::<200>(errors, "business_website", website)?;
     let url = Url::parse(&website)
@@ -146,19 +119,28 @@ impl CreateSession {
         let name = self
             .session_name
             .map(|name| errors.take("session_name", SessionName::parse(&name)));
-        let business = BusinessFields {
-            name: self.business_name,
-            description: self.business_description,
-            category: self.business_category,
-            website: self.business_website,
-            email: self.business_email,
-        };
         let new = NewSession {
             name: name.flatten(),
             display_name: self
                 .display_name
                 .and_then(|name| text::<100>(&mut errors, "display_name", &name)),
-            business: business.check(&mut errors),
+            business: BusinessProfile {
+                name: self
+                    .business_name
+                    .and_then(|name| text::<100>(&mut errors, "business_name", &name)),
+                description: self
+                    .business_description
+                    .and_then(|description| text::<1000>(&mut errors, "business_description", &description)),
+                category: self
+                    .business_category
+                    .and_then(|category| text::<100>(&mut errors, "business_category", &category)),
+                website: self
+                    .business_website
+                    .and_then(|website| check_website(&mut errors, &website)),
+                email: self
+                    .business_email
+                    .and_then(|email| check_email(&mut errors, &email)),
+            },
             configuration: self.configuration.unwrap_or_default().check(&mut errors),
             is_started: self.start.unwrap_or(true),
         };
@@ -197,24 +179,18 @@ impl StartSession {
     }
 
     fn check(self) -> Result<NewSession, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let business = BusinessFields {
-            name: self.business_name,
-            description: self.business_description,
-            category: self.business_category,
-            website: self.business_website,
-            email: self.business_email,
+        let create = CreateSession {
+            session_name: None,
+            display_name: self.display_name,
+            business_name: self.business_name,
+            business_description: self.business_description,
+            business_category: self.business_category,
+            business_website: self.business_website,
+            business_email: self.business_email,
+            configuration: self.configuration,
+            start: Some(true),
         };
-        let new = NewSession {
-            name: None,
-            display_name: self
-                .display_name
-                .and_then(|name| text::<100>(&mut errors, "display_name", &name)),
-            business: business.check(&mut errors),
-            configuration: self.configuration.unwrap_or_default().check(&mut errors),
-            is_started: true,
-        };
-        errors.finish(Some(new))
+        create.check()
     }
 }
 

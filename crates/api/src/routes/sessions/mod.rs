@@ -145,7 +145,15 @@ impl SyncMeta {
 /// What an answer about one session says besides it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionMeta {
-    pub(crate) sync: SyncMeta,
+    sync: SyncMeta,
+}
+
+impl SessionMeta {
+    fn of(report: &SyncReport, now: Timestamp) -> Self {
+        Self {
+            sync: SyncMeta::of(report, now),
+        }
+    }
 }
 
 /// Checks a text of a request that may be long, or null, or left out.

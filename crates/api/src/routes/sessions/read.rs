@@ -13,7 +13,7 @@ use wahana_service::{
 };
 
 use super::{
-    SessionMeta, SessionResource, SyncMeta,
+    SessionMeta, SessionResource,
     configuration::{ClientFields, ConfigurationFields, IgnoreFields, NowebFields, NowebStoreFields},
 };
 use crate::{
@@ -125,9 +125,7 @@ pub(crate) async fn status(
     let services = state.services();
     let news = sessions::get(services, &allowed.access, &allowed.found).await?;
     let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
-    let meta = SessionMeta {
-        sync: SyncMeta::of(&news.sync, services.now()),
-    };
+    let meta = SessionMeta::of(&news.sync, services.now());
     Ok(allowed
         .reply("Session status retrieved.", resource)
         .with_meta(meta)
@@ -151,9 +149,7 @@ pub(crate) async fn info(
         session: SessionResource::of(&news.session, sessions::synced_at(services, &news.session)),
         waha: waha.map(Into::into),
     };
-    let meta = SessionMeta {
-        sync: SyncMeta::of(&news.sync, services.now()),
-    };
+    let meta = SessionMeta::of(&news.sync, services.now());
     Ok(allowed
         .reply("Session information retrieved.", info)
         .with_meta(meta)
@@ -173,9 +169,7 @@ pub(crate) async fn connected(
     let services = state.services();
     let news = sessions::get(services, &allowed.access, &allowed.found).await?;
     let status = news.session.status;
-    let meta = SessionMeta {
-        sync: SyncMeta::of(&news.sync, services.now()),
-    };
+    let meta = SessionMeta::of(&news.sync, services.now());
     let connected = Connected {
         connected: status.is_working(),
         status,
@@ -233,9 +227,7 @@ pub(crate) async fn health(
         last_error: session.last_error.as_deref(),
         checks,
     };
-    let meta = SessionMeta {
-        sync: SyncMeta::of(&news.sync, services.now()),
-    };
+    let meta = SessionMeta::of(&news.sync, services.now());
     Ok(allowed
         .reply("Session health checked.", report)
         .with_meta(meta)
@@ -255,9 +247,7 @@ pub(crate) async fn sync(
     let services = state.services();
     let news = sessions::synchronize(services, &allowed.access, &allowed.found).await?;
     let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
-    let meta = SessionMeta {
-        sync: SyncMeta::of(&news.sync, services.now()),
-    };
+    let meta = SessionMeta::of(&news.sync, services.now());
     let message = if news.sync.is_fresh {
         "Session synchronized."
     } else {
