@@ -13,7 +13,7 @@ use crate::{error::ApiError, request::RequestScope};
 
 /// The shape of every success.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Envelope<'a, T, M = ()> {
+pub(crate) struct Envelope<'a, T, M = Nothing> {
     /// Always `true`.
     pub(crate) success: bool,
     /// What was done, for people.

@@ -172,7 +172,7 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{collections::BTreeSet, path::Path, sync::Arc};
 
     use axum::{
         body::Body,
@@ -197,6 +197,46 @@ mod tests {
         let public_url: url::Url = "http://wahana.test/".parse().unwrap();
         let services = Services::new(store, http, ServiceSettings::at(public_url.clone()));
         ApiState::new(services, ApiSettings::at(public_url))
+    }
+
+    #[test]
+    fn what_the_document_refers_to_is_in_it() {
+        let document = openapi().to_json().unwrap();
+        let whole: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let references: Vec<&str> = document.split("\"$ref\":\"#").skip(1).collect();
+        assert!(!references.is_empty());
+        for reference in references {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(whole.pointer(pointer).is_some(), "{pointer} is nowhere");
+        }
+    }
+
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// Of two that share one, the document keeps one and describes the other's answers by it.
+    #[test]
+    fn every_described_type_has_a_name_of_its_own() {
+        let mut source = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut source);
+        let mut names = BTreeSet::new();
+        for (_, described) in source
+            .match_indices(concat!("ToSchema", ")]"))
+            .map(|(at, _)| source.split_at(at))
+        {
+            let declaration = described.lines().find(|line| line.starts_with("pub(crate) "));
+            let name = declaration.unwrap().split([' ', '<', ';']).nth(2).unwrap();
+            assert!(names.insert(name), "two types are named {name}");
+        }
+        assert!(names.contains("Envelope"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
 
 /// A person as operators see them.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct UserResource {
+pub(crate) struct PlatformUserResource {
     #[schema(value_type = String, format = Uuid)]
     id: UserId,
     #[schema(value_type = String, format = Email)]
@@ -47,7 +47,7 @@ pub(crate) struct UserResource {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserWithMembershipsResource {
     #[serde(flatten)]
-    user: UserResource,
+    user: PlatformUserResource,
     /// The organizations that are not closed.
     memberships: Vec<UserMembershipResource>,
 }
@@ -130,7 +130,7 @@ impl CreateMembership {
     }
 }
 
-impl From<User> for UserResource {
+impl From<User> for PlatformUserResource {
     fn from(user: User) -> Self {
         Self {
             id: user.id,
@@ -166,7 +166,7 @@ impl From<UserWithMemberships> for UserWithMembershipsResource {
 /// Everybody, by e-mail address.
 #[utoipa::path(
     get, path = "/api/platform/users", operation_id = "platform.users.list", tag = "platform", params(Paging),
-    responses((status = OK, body = Envelope<Vec<UserResource>>), (status = "4XX", body = ErrorBody)),
+    responses((status = OK, body = Envelope<Vec<PlatformUserResource>>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn list(
     State(state): State<ApiState>,
@@ -176,7 +176,7 @@ pub(crate) async fn list(
     let page = paging.check()?;
     let (found, total) = users::page(state.services(), &operated.operator, page.offset(), page.size).await?;
     let pagination = Pagination::of(page.number, page.size, total, found.len());
-    let resources: Vec<UserResource> = found.into_iter().map(Into::into).collect();
+    let resources: Vec<PlatformUserResource> = found.into_iter().map(Into::into).collect();
     Ok(operated
         .reply("Users retrieved.", resources)
         .with_pagination(pagination)
@@ -220,7 +220,7 @@ pub(crate) async fn get(operated: Operated<OfUser>) -> Response {
 #[utoipa::path(
     post, path = "/api/platform/users/{userId}/disable", operation_id = "platform.users.disable",
     tag = "platform", params(("userId" = String, Path)),
-    responses((status = OK, body = Envelope<UserResource>), (status = "4XX", body = ErrorBody)),
+    responses((status = OK, body = Envelope<PlatformUserResource>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn disable(
     State(state): State<ApiState>,
@@ -228,7 +228,7 @@ pub(crate) async fn disable(
 ) -> Result<Response, ApiError> {
     let disabled = users::disable(state.services(), &operated.operator, operated.found.user.id).await?;
     Ok(operated
-        .reply("User disabled.", UserResource::from(disabled))
+        .reply("User disabled.", PlatformUserResource::from(disabled))
         .into_response())
 }
 
@@ -236,7 +236,7 @@ pub(crate) async fn disable(
 #[utoipa::path(
     post, path = "/api/platform/users/{userId}/enable", operation_id = "platform.users.enable",
     tag = "platform", params(("userId" = String, Path)),
-    responses((status = OK, body = Envelope<UserResource>), (status = "4XX", body = ErrorBody)),
+    responses((status = OK, body = Envelope<PlatformUserResource>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn enable(
     State(state): State<ApiState>,
@@ -244,7 +244,7 @@ pub(crate) async fn enable(
 ) -> Result<Response, ApiError> {
     let enabled = users::enable(state.services(), &operated.operator, operated.found.user.id).await?;
     Ok(operated
-        .reply("User enabled.", UserResource::from(enabled))
+        .reply("User enabled.", PlatformUserResource::from(enabled))
         .into_response())
 }
 
