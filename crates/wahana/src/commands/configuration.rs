@@ -1,20 +1,11 @@
 //! `wahana config`
 
-use serde::Serialize;
-
 use crate::{
-    config::Given,
+    config::{Effective, Given},
     output::{Output, Row},
 };
 
-#[derive(Serialize)]
-struct Setting {
-    name: &'static str,
-    value: String,
-    source: String,
-}
-
-impl Row for Setting {
+impl Row for Effective {
     const COLUMNS: &'static [&'static str] = &["SETTING", "VALUE", "FROM"];
 
     fn cells(&self) -> Vec<String> {
@@ -23,14 +14,5 @@ impl Row for Setting {
 }
 
 pub(super) fn run(given: &Given, output: Output) -> anyhow::Result<()> {
-    let effective = given.effective(&given.check()?);
-    let rows: Vec<Setting> = effective
-        .into_iter()
-        .map(|setting| Setting {
-            name: setting.name,
-            value: setting.value,
-            source: setting.source,
-        })
-        .collect();
-    output.list(&rows)
+    output.list(&given.effective(&given.check()?))
 }

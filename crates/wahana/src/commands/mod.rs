@@ -162,6 +162,25 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
     Ok(Services::new(store, http, settings))
 }
 
+/// How many of a list are read at a time.
+const PAGE: u64 = 500;
+
+/// The whole of a list that is read by offset and limit, and says how long it is.
+async fn all<T, R: From<T>>(
+    page: impl AsyncFn(u64, u64) -> Result<(Vec<T>, u64), ServiceError>,
+) -> anyhow::Result<Vec<R>> {
+    let mut rows: Vec<R> = Vec::new();
+    loop {
+        let offset = u64::try_from(rows.len())?;
+        let (found, total) = page(offset, PAGE).await?;
+        let is_last = found.is_empty() || offset + PAGE >= total;
+        rows.extend(found.into_iter().map(R::from));
+        if is_last {
+            return Ok(rows);
+        }
+    }
+}
+
 /// A name that somebody gives to something.
 fn name(text: &str) -> anyhow::Result<String> {
     let name = Text::<100>::parse(text).map_err(|error| anyhow::anyhow!("--name {error}"))?;

@@ -131,14 +131,15 @@ impl From<Organization> for OrganizationRow {
     }
 }
 
-/// How many are read at a time.
-const PAGE: u64 = 500;
-
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
     let found = async |named: &str| organizations::find(services, &Operator::CommandLine, named).await;
     let shown = match command {
-        Command::List => return list(services, output).await,
+        Command::List => {
+            let page = async |offset, limit| organizations::page(services, &operator, offset, limit).await;
+            let rows: Vec<OrganizationRow> = super::all(page).await?;
+            return output.list(&rows);
+        }
         Command::Create {
             name,
             country,
@@ -183,17 +184,4 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
     };
     let shown = shown.map_err(super::refused)?;
     output.one(&OrganizationRow::from(shown))
-}
-
-async fn list(services: &Services, output: Output) -> anyhow::Result<()> {
-    let mut rows: Vec<OrganizationRow> = Vec::new();
-    loop {
-        let offset = u64::try_from(rows.len())?;
-        let (page, total) = organizations::page(services, &Operator::CommandLine, offset, PAGE).await?;
-        let is_last = page.is_empty() || offset + PAGE >= total;
-        rows.extend(page.into_iter().map(OrganizationRow::from));
-        if is_last {
-            return output.list(&rows);
-        }
-    }
 }

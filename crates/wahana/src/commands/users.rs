@@ -196,9 +196,6 @@ impl From<UserWithMemberships> for UserWithMembershipsRow {
     }
 }
 
-/// How many are read at a time.
-const PAGE: u64 = 500;
-
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
     let id = async |email: &EmailAddress| {
@@ -207,7 +204,11 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             .map(|user| user.id)
     };
     let changed = match command {
-        Command::List => return list(services, output).await,
+        Command::List => {
+            let page = async |offset, limit| users::page(services, &operator, offset, limit).await;
+            let rows: Vec<UserRow> = super::all(page).await?;
+            return output.list(&rows);
+        }
         Command::Create(arguments) => return create(arguments, services, output).await,
         Command::Show { email } => {
             let found = users::get(services, &Operator::CommandLine, id(&email).await?).await?;
@@ -281,17 +282,4 @@ fn password(is_on_stdin: bool) -> anyhow::Result<NewPassword> {
     };
     let text = secret.get("password", "give it on standard input with --password-stdin")?;
     NewPassword::parse(text.expose_secret()).map_err(|error| anyhow::anyhow!("the password {error}"))
-}
-
-async fn list(services: &Services, output: Output) -> anyhow::Result<()> {
-    let mut rows: Vec<UserRow> = Vec::new();
-    loop {
-        let offset = u64::try_from(rows.len())?;
-        let (page, total) = users::page(services, &Operator::CommandLine, offset, PAGE).await?;
-        let is_last = page.is_empty() || offset + PAGE >= total;
-        rows.extend(page.into_iter().map(UserRow::from));
-        if is_last {
-            return output.list(&rows);
-        }
-    }
 }

@@ -17,6 +17,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use serde::Serialize;
 use wahana_store::DatabaseSettings;
 
 use self::reader::Reader;
@@ -51,6 +52,7 @@ pub(crate) struct Settings {
 pub(crate) type Overrides = Vec<(&'static str, String)>;
 
 /// A setting as it is in effect, for people.
+#[derive(Serialize)]
 pub(crate) struct Effective {
     pub(crate) name: &'static str,
     /// Without what may be secret.

@@ -1,5 +1,7 @@
 //! Every setting there is, in one table.
 
+use super::PREFIX;
+
 /// A setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
@@ -55,5 +57,5 @@ pub(crate) fn named(name: &str) -> Option<&'static Setting> {
 
 /// The environment variable that sets it.
 pub(crate) fn environment_variable(name: &str) -> String {
-    format!("WAHANA_{}", name.to_uppercase().replace('.', "__"))
+    format!("{PREFIX}{}", name.to_uppercase().replace('.', "__"))
 }
