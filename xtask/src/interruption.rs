@@ -4,13 +4,14 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// Keeps Ctrl-C and other requests to end from ending this program before it has tidied up.
 pub(crate) struct Interruption {
@@ -58,4 +59,19 @@ impl Interruption {
             thread::sleep(PAUSE);
         }
     }
+}
+
+/// Tells a child to end, and kills it if it does not.
+pub(crate) fn end(child: &mut Child, signal: Signal) {
+    // An error means that it has ended already, which `try_wait` finds out.
+    let _ = kill_process(Pid::from_child(child), signal);
+    let start = Instant::now();
+    while start.elapsed() < LONGEST_STOP {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }

@@ -1,5 +1,6 @@
 //! A PostgreSQL server for one run of the tests.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,13 +9,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::interruption::Interruption;
+use crate::interruption::{self, Interruption};
 
 /// Where Debian keeps the server's programs, in a folder for each major version; they are not on the PATH.
 const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
@@ -23,7 +23,6 @@ const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
 const SERVER_USER: &str = "postgres";
 
 const LONGEST_START: Duration = Duration::from_mins(1);
-const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// Somebody else may take the free port before the server does.
 const ATTEMPTS: usize = 3;
@@ -80,7 +79,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        stop(&mut self.server);
+        // Without keeping anything.
+        interruption::end(&mut self.server, Signal::QUIT);
     }
 }
 
@@ -206,7 +206,7 @@ fn start_once(
         }
         let outcome = interruption.pause();
         if outcome.is_err() || start.elapsed() > LONGEST_START {
-            stop(&mut server);
+            interruption::end(&mut server, Signal::QUIT);
             outcome?;
             return Err(anyhow!("no answer: {}", fs::read_to_string(&log_path)?).into());
         }
@@ -243,19 +243,4 @@ fn server_id(kind: &str) -> anyhow::Result<u32> {
         .trim()
         .parse()
         .context("id printed no number")
-}
-
-/// Stops the server without keeping anything.
-fn stop(server: &mut Child) {
-    // An error means that it has ended already, which `try_wait` finds out.
-    let _ = kill_process(Pid::from_child(server), Signal::QUIT);
-    let start = Instant::now();
-    while start.elapsed() < LONGEST_STOP {
-        if !matches!(server.try_wait(), Ok(None)) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    let _ = server.kill();
-    let _ = server.wait();
 }

@@ -16,19 +16,17 @@ struct Need {
     is_present: fn() -> bool,
 }
 
-const NEEDS: &[Need] = &[Need {
+const POSTGRESQL: Need = Need {
     name: "PostgreSQL",
     package: "postgresql",
     is_present: || postgres::program_folder().is_ok(),
-}];
+};
+
+const NEEDS: &[Need] = &[POSTGRESQL];
 
 /// What the benchmark needs besides.
 const BENCH_NEEDS: &[Need] = &[
-    Need {
-        name: "PostgreSQL",
-        package: "postgresql",
-        is_present: || postgres::program_folder().is_ok(),
-    },
+    POSTGRESQL,
     Need {
         name: "wrk",
         package: "wrk",

@@ -9,13 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::http;
-use crate::interruption::Interruption;
+use crate::interruption::{self, Interruption};
 
 const LONGEST_START: Duration = Duration::from_mins(1);
-const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// A running program. Dropping it ends it.
 pub(super) struct Server {
@@ -57,13 +56,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let start = Instant::now();
         while !is_ready() {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("a server ended ({status}):\n{}", self.log()?);
-            }
             interruption.pause()?;
-            if start.elapsed() > LONGEST_START {
-                bail!("a server is not ready in time:\n{}", self.log()?);
-            }
+            self.check(start)?;
         }
         Ok(())
     }
@@ -75,12 +69,7 @@ impl Server {
             if http::get(address, path, None).is_ok_and(|answer| answer.status == 200) {
                 return Ok(start.elapsed());
             }
-            if let Some(status) = self.child.try_wait()? {
-                bail!("a server ended ({status}):\n{}", self.log()?);
-            }
-            if start.elapsed() > LONGEST_START {
-                bail!("a server is not ready in time:\n{}", self.log()?);
-            }
+            self.check(start)?;
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -96,6 +85,17 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// An error if it ended, or should be ready by now.
+    fn check(&mut self, start: Instant) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("a server ended ({status}):\n{}", self.log()?);
+        }
+        if start.elapsed() > LONGEST_START {
+            bail!("a server is not ready in time:\n{}", self.log()?);
+        }
+        Ok(())
+    }
+
     fn log(&self) -> anyhow::Result<String> {
         Ok(fs::read_to_string(&self.log)?)
     }
@@ -103,17 +103,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error means that it has ended already, which `try_wait` finds out.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let start = Instant::now();
-        while start.elapsed() < LONGEST_STOP {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        interruption::end(&mut self.child, Signal::TERM);
     }
 }
 
