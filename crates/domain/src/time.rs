@@ -22,7 +22,11 @@ pub struct InvalidTimestamp;
 /// The length of `2026-01-31T12:00:00.000000Z`.
 const TEXT_LENGTH: usize = 27;
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+/// How many days lie between 0000-03-01 and 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_468;
+/// How many days lie between 0000-03-01 and 10000-01-01.
+const DAYS_BEFORE_10000: i64 = 3_652_365;
 
 impl Timestamp {
     /// From microseconds since 1970.
@@ -80,31 +84,34 @@ impl Timestamp {
     }
 
     /// Writes RFC 3339 by hand: a list of a hundred sessions has five hundred times in it, and a
-    /// general formatter took most of the request. `None` outside the years 0 to 9999.
-    fn write(self, text: &mut [u8; TEXT_LENGTH]) -> Option<()> {
-        let seconds = self.as_seconds();
-        let (year, month, day) = civil_date(seconds.div_euclid(SECONDS_PER_DAY));
-        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-        if !(0..=9999).contains(&year) {
+    /// general formatter took most of the request. `None` before March of the year 0 and after the year
+    /// 9999.
+    fn text(self) -> Option<[u8; TEXT_LENGTH]> {
+        let day = self.0.div_euclid(MICROS_PER_DAY) + DAYS_BEFORE_1970;
+        if !(0..DAYS_BEFORE_10000).contains(&day) {
             return None;
         }
-        text.copy_from_slice(b"0000-00-00T00:00:00.000000Z");
-        digits(&mut text[0..4], year);
-        digits(&mut text[5..7], month);
-        digits(&mut text[8..10], day);
-        digits(&mut text[11..13], second_of_day / 3600);
-        digits(&mut text[14..16], second_of_day / 60 % 60);
-        digits(&mut text[17..19], second_of_day % 60);
-        digits(&mut text[20..26], self.0.rem_euclid(MICROS_PER_SECOND));
-        Some(())
+        let (year, month, day) = civil_date(u32::try_from(day).ok()?);
+        let micros = self.0.rem_euclid(MICROS_PER_DAY);
+        let second = u32::try_from(micros / MICROS_PER_SECOND).ok()?;
+        let micro = u32::try_from(micros % MICROS_PER_SECOND).ok()?;
+        let ([y1, y2], [y3, y4]) = (digits(year / 100), digits(year));
+        let ([mo1, mo2], [d1, d2]) = (digits(month), digits(day));
+        let ([h1, h2], [mi1, mi2], [s1, s2]) = (
+            digits(second / 3600),
+            digits(second / 60 % 60),
+            digits(second % 60),
+        );
+        let ([f1, f2], [f3, f4], [f5, f6]) = (digits(micro / 10_000), digits(micro / 100), digits(micro));
+        Some([
+            y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.',
+            f1, f2, f3, f4, f5, f6, b'Z',
+        ])
     }
 
     fn with_text<R>(self, use_text: impl FnOnce(&str) -> R) -> R {
-        let mut buffer = [0; TEXT_LENGTH];
-        match self
-            .write(&mut buffer)
-            .and_then(|()| str::from_utf8(&buffer).ok())
-        {
+        let text = self.text();
+        match text.as_ref().and_then(|text| str::from_utf8(text).ok()) {
             Some(text) => use_text(text),
             None => use_text(
                 &DateTime::<Utc>::from_timestamp_micros(self.0)
@@ -115,31 +122,36 @@ impl Timestamp {
     }
 }
 
-/// Writes `number` right-aligned into `place`, which is long enough for it.
-fn digits(place: &mut [u8], mut number: i64) {
-    for digit in place.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-    }
+/// The last two digits of a number.
+const fn digits(number: u32) -> [u8; 2] {
+    PAIRS_OF_DIGITS[(number % 100) as usize]
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-fn civil_date(day: i64) -> (i64, i64, i64) {
-    // Count from 0000-03-01, so that the leap day is the last of its year.
-    let day = day + 719_468;
-    let era = day.div_euclid(146_097);
-    let day_of_era = day.rem_euclid(146_097);
+/// `00` to `99`.
+#[expect(clippy::cast_possible_truncation, reason = "the numbers are below 100")]
+const PAIRS_OF_DIGITS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+};
+
+/// Year, month and day of a day counted from 0000-03-01, so that the leap day is the last of its year, in
+/// the Gregorian calendar.
+const fn civil_date(day: u32) -> (u32, u32, u32) {
+    let (era, day_of_era) = (day / 146_097, day % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
+    if month_from_march < 10 {
+        (year_of_era + era * 400, month_from_march + 3, day_of_month)
     } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day_of_month)
+        (year_of_era + era * 400 + 1, month_from_march - 9, day_of_month)
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -228,6 +240,24 @@ mod tests {
             prop_assert_eq!(Timestamp(micros).to_string(), expected.clone());
             prop_assert_eq!(Timestamp::parse(&expected).unwrap(), Timestamp(micros));
         }
+    }
+
+    #[test]
+    fn the_first_and_the_last_day_that_are_written_by_hand_are_those_of_the_calendar() {
+        for text in [
+            "0000-02-29T23:59:59.999999Z",
+            "0000-03-01T00:00:00.000000Z",
+            "1969-12-31T23:59:59.999999Z",
+            "2024-02-29T12:34:56.789012Z",
+            "9999-12-31T23:59:59.999999Z",
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        let after = DateTime::<Utc>::from_timestamp(253_402_300_800, 0).unwrap();
+        assert_eq!(
+            Timestamp::from_seconds(253_402_300_800).to_string(),
+            after.to_rfc3339_opts(SecondsFormat::Micros, true)
+        );
     }
 
     #[test]
