@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::Timestamp;
 
-use crate::{error::ApiError, request::RequestScope};
+use crate::{error::ApiError, json, request::RequestScope};
 
 /// The shape of every success.
 #[derive(Serialize, ToSchema)]
@@ -144,7 +144,7 @@ const EXPECTED_LENGTH: usize = 1024;
 impl<T: Serialize, M: Serialize> IntoResponse for Reply<'_, T, M> {
     fn into_response(self) -> Response {
         let mut body = Vec::with_capacity(self.expected_length);
-        if let Err(error) = serde_json::to_writer(&mut body, &self.envelope) {
+        if let Err(error) = json::write(&mut body, &self.envelope) {
             return ApiError::internal(format!("an answer cannot be written: {error}")).into_response();
         }
         let mut response = Response::new(Body::from(body));

@@ -6,6 +6,7 @@
 mod envelope;
 mod error;
 mod extract;
+mod json;
 mod metrics;
 mod operations;
 mod origin;
