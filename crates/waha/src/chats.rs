@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Call;
 use crate::error::WahaError;
-use crate::messages::WireMessage;
 use crate::timeouts::CallKind;
 use crate::{WahaClient, normalize_chat_id, wire};
 
@@ -109,7 +108,7 @@ struct WireChat {
     #[serde(default, deserialize_with = "wire::text")]
     picture: Option<String>,
     #[serde(default, deserialize_with = "wire::object")]
-    last_message: Option<WireMessage>,
+    last_message: Option<WireLastMessage>,
     /// The engine's own chat, in the overview.
     #[serde(default, rename = "_chat", deserialize_with = "wire::object")]
     chat: Option<WireInnerChat>,
@@ -126,6 +125,14 @@ struct WireInnerChat {
     unread_count: Option<i64>,
 }
 
+/// Only what a chat needs of its last message: reading the whole of it, for each chat of a list, costs more
+/// than the rest of the list.
+#[derive(Deserialize)]
+struct WireLastMessage {
+    #[serde(default, deserialize_with = "wire::seconds")]
+    timestamp: Option<i64>,
+}
+
 impl WireChat {
     fn into_chat(self) -> Option<Chat> {
         let inner = self.chat.as_ref();
@@ -133,7 +140,7 @@ impl WireChat {
             .conversation_timestamp
             .or(self.timestamp)
             .or_else(|| inner?.conversation_timestamp.or(inner?.timestamp))
-            .or_else(|| self.last_message.as_ref()?.timestamp());
+            .or_else(|| self.last_message.as_ref()?.timestamp);
         Some(Chat {
             id: normalize_chat_id(&self.id?),
             name: self.name,

@@ -249,11 +249,6 @@ struct WireReplyTo {
 }
 
 impl WireMessage {
-    /// The message's time.
-    pub(crate) fn timestamp(&self) -> Option<i64> {
-        self.timestamp
-    }
-
     /// The message, if it has an id.
     pub(crate) fn into_message(self) -> Option<Message> {
         let id = self.id?;
