@@ -24,7 +24,8 @@ pub struct HttpOptions {
     /// How long an unused connection is kept; 4 s. Node closes one after 5 s, and a request that meets the
     /// closing connection would have an unknown outcome.
     pub idle_connection_lifetime: Duration,
-    /// How many unused connections are kept per server; 8.
+    /// How many unused connections are kept per server; 64. With fewer than there are calls at a time, connections
+    /// are opened and closed all the time.
     pub idle_connections_per_server: usize,
 }
 
@@ -33,7 +34,7 @@ impl Default for HttpOptions {
         Self {
             connect_timeout: Duration::from_secs(5),
             idle_connection_lifetime: Duration::from_secs(4),
-            idle_connections_per_server: 8,
+            idle_connections_per_server: 64,
         }
     }
 }
