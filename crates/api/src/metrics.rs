@@ -68,7 +68,7 @@ impl Metrics {
     }
 
     /// Folds what was measured into the buckets, so that memory does not grow while nobody looks.
-    /// To be called about once a minute.
+    /// To be called every few seconds.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }

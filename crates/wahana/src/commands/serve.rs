@@ -37,8 +37,11 @@ impl Arguments {
     }
 }
 
-/// How often what gathers in memory is written down and tidied.
-const UPKEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the use of tokens is written down.
+const TOKEN_USES_INTERVAL: Duration = Duration::from_mins(1);
+/// How often what was measured is folded into buckets: until then each request is a number in memory, and
+/// thousands of requests a second are megabytes a minute.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
@@ -145,16 +148,21 @@ fn announce(
 }
 
 async fn upkeep(state: ApiState, metrics: Metrics, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = |period| {
+        let mut interval = tokio::time::interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    };
+    let (mut token_uses, mut measurements) = (every(TOKEN_USES_INTERVAL), every(METRICS_INTERVAL));
     loop {
         tokio::select! {
-            _ = interval.tick() => {}
+            _ = measurements.tick() => metrics.upkeep(),
+            _ = token_uses.tick() => {
+                if let Err(error) = state.services().write_token_uses().await {
+                    tracing::error!(error = %error, "when tokens were last used could not be written");
+                }
+            }
             () = stop.cancelled() => return,
-        }
-        metrics.upkeep();
-        if let Err(error) = state.services().write_token_uses().await {
-            tracing::error!(error = %error, "when tokens were last used could not be written");
         }
     }
 }
