@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 use url::Url;
-use waha_client::{HttpClient, Timeouts};
+use waha_client::{GuardLimits, HttpClient, Timeouts};
 use wahana_domain::{Timestamp, TokenId};
 use wahana_store::{
     Callers, Credential, Identity, Store, TenantCache,
@@ -41,6 +41,8 @@ pub struct ServiceSettings {
     pub sync_wait: Duration,
     /// How long calls to WAHA may take.
     pub waha_timeouts: Timeouts,
+    /// How much each WAHA server is asked at most, and how long it is left alone while it is away.
+    pub waha_guard: GuardLimits,
     /// The places besides the public ones from which media that organizations name may be fetched.
     /// None by default.
     pub media_allow: Vec<AllowedNetwork>,
@@ -55,6 +57,7 @@ impl ServiceSettings {
             sync_max_age: Duration::from_secs(5),
             sync_wait: Duration::from_secs(2),
             waha_timeouts: Timeouts::default(),
+            waha_guard: GuardLimits::default(),
             media_allow: Vec::new(),
         }
     }
@@ -82,7 +85,7 @@ impl Services {
     /// Over an open store, calling WAHA through this connection pool.
     #[must_use]
     pub fn new(store: Store, http: HttpClient, settings: ServiceSettings) -> Self {
-        let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts);
+        let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts, settings.waha_guard);
         Self {
             sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),

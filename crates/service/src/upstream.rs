@@ -1,10 +1,16 @@
 //! The way to WAHA: which server, with which key, and what its failures mean here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use moka::future::Cache;
 use url::Url;
-use waha_client::{HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError};
+use waha_client::{
+    Guard, GuardLimits, HeldBack, HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError,
+};
 use wahana_domain::{ServerId, Session, SessionStatus, WahaServer};
 use wahana_store::{Store, is_transaction_open_in_this_task};
 
@@ -43,19 +49,23 @@ pub(crate) struct Upstreams {
     store: Store,
     http: HttpClient,
     timeouts: Timeouts,
+    limits: GuardLimits,
     known: Cache<ServerId, Arc<Upstream>>,
+    guards: Arc<Mutex<HashMap<ServerId, Guard>>>,
 }
 
 impl Upstreams {
-    pub(crate) fn new(store: Store, http: HttpClient, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(store: Store, http: HttpClient, timeouts: Timeouts, limits: GuardLimits) -> Self {
         Self {
             store,
             http,
             timeouts,
+            limits,
             known: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(MAX_AGE)
                 .build(),
+            guards: Arc::default(),
         }
     }
 
@@ -82,10 +92,20 @@ impl Upstreams {
         let base_url = Url::parse(&server.base_url).map_err(|error| faulty(&error))?;
         let config = WahaConfig {
             timeouts: self.timeouts,
+            guard: self.guard(server.id),
             ..WahaConfig::new(base_url, server.api_key.clone())
         };
         let client = WahaClient::new(&self.http, config).map_err(|error| faulty(&error))?;
         Ok(Upstream { server, client })
+    }
+
+    /// What stands before a server; it outlives what is known of the server's address and key.
+    pub(crate) fn guard(&self, id: ServerId) -> Guard {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        guards
+            .entry(id)
+            .or_insert_with(|| Guard::new(self.limits))
+            .clone()
     }
 
     /// Forgets what is known of a server, because it was changed.
@@ -125,6 +145,22 @@ pub(crate) fn refused_by_waha(error: &WahaError) -> ServiceError {
             message: "The WhatsApp service of this session cannot be reached at the moment. Nothing was done."
                 .to_owned(),
             retry_after: UNREACHABLE_RETRY,
+        },
+        WahaError::HeldBack {
+            why: HeldBack::Away,
+            retry_after,
+        } => ServiceError::WahaUnavailable {
+            message: "The WhatsApp service of this session does not answer at the moment. Nothing was done."
+                .to_owned(),
+            retry_after: *retry_after,
+        },
+        WahaError::HeldBack {
+            why: HeldBack::Crowded,
+            retry_after,
+        } => ServiceError::WahaUnavailable {
+            message: "The WhatsApp service of this session has too much to do at the moment. Nothing was done."
+                .to_owned(),
+            retry_after: *retry_after,
         },
         WahaError::Busy => ServiceError::WahaUnavailable {
             message: "The WhatsApp service is busy with another change of this session. Nothing was done."
@@ -203,7 +239,7 @@ mod tests {
         let database = TestDatabase::sqlite().await;
         let store = database.store(Arc::new(SystemClock)).await;
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
-        let upstreams = Upstreams::new(store.clone(), http, Timeouts::default());
+        let upstreams = Upstreams::new(store.clone(), http, Timeouts::default(), GuardLimits::default());
         let now = Timestamp::from_seconds(0);
         let server = WahaServer {
             id: ServerId::new(),

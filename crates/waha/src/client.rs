@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ConfigError, LostAnswer, WahaError};
+use crate::guard::Guard;
 use crate::http::{self, HttpClient};
 use crate::refusal;
 use crate::timeouts::{CallKind, TimeLimit, Timeouts};
@@ -36,6 +37,8 @@ pub struct WahaConfig {
     pub api_key: SecretString,
     /// How long calls may take.
     pub timeouts: Timeouts,
+    /// What stands before the server; shared by all clients of one server, the later ones too.
+    pub guard: Guard,
     /// The largest answer that is read, in bytes; 64 MiB. Downloads of files are not bound by it.
     pub answer_limit_bytes: u64,
     /// The largest request that is sent, in bytes; 50 MiB, above which WAHA 2026.2.1 fails with status 500.
@@ -50,6 +53,7 @@ impl WahaConfig {
             base_url,
             api_key,
             timeouts: Timeouts::default(),
+            guard: Guard::default(),
             answer_limit_bytes: 64 * 1024 * 1024,
             request_limit_bytes: 50 * 1024 * 1024,
         }
@@ -83,6 +87,7 @@ struct Server {
     base_url: Url,
     api_key: HeaderValue,
     timeouts: Timeouts,
+    guard: Guard,
     answer_limit: u64,
     request_limit: u64,
 }
@@ -110,6 +115,7 @@ impl WahaClient {
             base_url: config.base_url,
             api_key,
             timeouts: config.timeouts,
+            guard: config.guard,
             answer_limit: config.answer_limit_bytes,
             request_limit: config.request_limit_bytes,
         };
@@ -120,8 +126,9 @@ impl WahaClient {
 
     /// Makes a call and reads its JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, WahaError> {
-        let answer = self.answer(call).await?;
-        answer.decode()
+        let kind = call.kind;
+        self.guarded(kind, async { self.exchange(call).await?.decode() })
+            .await
     }
 
     /// Makes a call whose answer may be empty or `null`.
@@ -129,19 +136,44 @@ impl WahaClient {
         &self,
         call: Call<'_>,
     ) -> Result<Option<T>, WahaError> {
-        let answer = self.answer(call).await?;
-        if answer.body.trim_ascii().is_empty() {
-            Ok(None)
-        } else {
-            answer.decode()
-        }
+        let kind = call.kind;
+        let decoded = async {
+            let answer = self.exchange(call).await?;
+            if answer.body.trim_ascii().is_empty() {
+                Ok(None)
+            } else {
+                answer.decode()
+            }
+        };
+        self.guarded(kind, decoded).await
     }
 
     /// Makes a call and reads its whole answer.
     pub(crate) async fn answer(&self, call: Call<'_>) -> Result<Answer, WahaError> {
+        self.guarded(call.kind, self.exchange(call)).await
+    }
+
+    /// Makes a call up to the head of a successful answer; any other answer becomes its error.
+    pub(crate) async fn open(&self, call: Call<'_>) -> Result<Response, WahaError> {
+        self.guarded(call.kind, self.head(call)).await
+    }
+
+    /// Makes a call if the server's guard lets it through.
+    async fn guarded<T>(
+        &self,
+        kind: CallKind,
+        call: impl Future<Output = Result<T, WahaError>>,
+    ) -> Result<T, WahaError> {
+        let attempt = self.server.guard.admit(kind).await?;
+        let outcome = call.await;
+        attempt.judge(&outcome);
+        outcome
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<Answer, WahaError> {
         let limit = self.limit(call.kind);
         let exchange = async {
-            let response = self.open(call).await?;
+            let response = self.head(call).await?;
             let status = response.status().as_u16();
             let media_type = http::media_type(&response);
             let body = http::read_body(response, limit.idle, self.server.answer_limit).await?;
@@ -163,8 +195,7 @@ impl WahaClient {
         }
     }
 
-    /// Makes a call up to the head of a successful answer; any other answer becomes its error.
-    pub(crate) async fn open(&self, call: Call<'_>) -> Result<Response, WahaError> {
+    async fn head(&self, call: Call<'_>) -> Result<Response, WahaError> {
         let idle = self.limit(call.kind).idle;
         let response = self.server.http.send(self.request(call)?, idle).await?;
         let status = response.status().as_u16();

@@ -1,6 +1,7 @@
 //! What can go wrong, and what a caller may conclude from it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::SessionStatus;
 
@@ -84,6 +85,14 @@ pub enum WahaError {
         /// What is wrong with it.
         what: String,
     },
+    /// The call was not made to spare the server, or because it is known to be away.
+    #[error("the call was not made: {why}")]
+    HeldBack {
+        /// Which of the two.
+        why: HeldBack,
+        /// When it is worth another try.
+        retry_after: Duration,
+    },
     /// The call was not made because it could only fail or do harm.
     #[error("the call was not made: {what}")]
     NotSendable {
@@ -110,6 +119,7 @@ impl WahaError {
             Self::Busy => "busy",
             Self::ServerError { .. } => "server_error",
             Self::BrokenAnswer { .. } => "broken_answer",
+            Self::HeldBack { .. } => "held_back",
             Self::NotSendable { .. } => "not_sendable",
         }
     }
@@ -121,7 +131,9 @@ impl WahaError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreachable { .. } | Self::NotSendable { .. } => Outcome::NotHandedOver,
+            Self::Unreachable { .. } | Self::HeldBack { .. } | Self::NotSendable { .. } => {
+                Outcome::NotHandedOver
+            }
             Self::KeyRefused { .. }
             | Self::UnknownSession
             | Self::NotRunning
@@ -153,6 +165,17 @@ pub enum Outcome {
     Refused,
     /// WAHA may have done it.
     Unknown,
+}
+
+/// Why a call was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeldBack {
+    /// The server did not answer lately, and it is not time yet to try it again.
+    #[error("the server is away")]
+    Away,
+    /// As many calls as the server may have at a time were under way, and none of them ended in time.
+    #[error("the server has enough to do")]
+    Crowded,
 }
 
 /// How connecting failed.

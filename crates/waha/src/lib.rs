@@ -25,6 +25,7 @@
 //! are missing or of an unexpected type are `None`. Refusals, which WAHA tells apart only by wording, arrive
 //! as one [`WahaError`], whose [`outcome`](WahaError::outcome) says whether the call may have happened.
 //!
+//! A [`Guard`] before each server bounds how much it is asked at a time and leaves it alone while it is away.
 //! Nothing here retries, and redirects are never followed, because they would carry the key elsewhere.
 
 mod chats;
@@ -34,6 +35,7 @@ mod content;
 mod error;
 mod files;
 mod groups;
+mod guard;
 mod http;
 mod ids;
 mod messages;
@@ -49,9 +51,10 @@ mod wire;
 pub use chats::{Chat, ChatSort, ChatsQuery, Page, SortOrder};
 pub use client::{WahaClient, WahaConfig};
 pub use contacts::{Contact, NumberCheck};
-pub use error::{ConfigError, LostAnswer, Outcome, RefusalMessage, UnreachableReason, WahaError};
+pub use error::{ConfigError, HeldBack, LostAnswer, Outcome, RefusalMessage, UnreachableReason, WahaError};
 pub use files::{FileDownload, FilePath};
 pub use groups::{Group, GroupsQuery};
+pub use guard::{Circuit, Guard, GuardLimits};
 pub use http::{HttpClient, HttpOptions};
 pub use ids::{MessageKey, normalize_chat_id};
 pub use messages::{Media, Message, MessageKind, MessagesQuery, ReplyTo};

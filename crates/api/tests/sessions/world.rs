@@ -12,7 +12,7 @@ use std::{
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
-use waha_client::{HttpClient, HttpOptions, Timeouts};
+use waha_client::{GuardLimits, HttpClient, HttpOptions, Timeouts};
 use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
@@ -86,6 +86,11 @@ impl<'a> World<'a> {
         let settings = ServiceSettings {
             sync_wait: wishes.sync_wait,
             waha_timeouts: wishes.timeouts,
+            // A server that was away is tried again at once, whatever time the machine takes.
+            waha_guard: GuardLimits {
+                first_pause: Duration::ZERO,
+                ..GuardLimits::default()
+            },
             ..ServiceSettings::at(public_url.clone())
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
