@@ -13,7 +13,7 @@ use wahana_domain::{FileName, MediaType};
 
 use super::{
     policy::TenantPolicy,
-    resolver::{GuardedResolver, LookUp, SystemLookUp},
+    resolver::{GuardedResolver, LookUp, Policy as _, SystemLookUp},
 };
 use crate::{FieldErrors, ServiceError, messages::MediaFile};
 

@@ -1,4 +1,5 @@
-//! Requests to addresses that tenants name, and the guard that keeps them out of private networks.
+//! Requests to addresses that tenants and operators name, and the guards that keep them out of networks that
+//! are not theirs.
 //!
 //! What an organization gives never leads to a private address, unless the platform's operator allowed
 //! that network and port. The guard cannot be turned off.
@@ -7,7 +8,9 @@ mod address;
 mod fetch;
 mod policy;
 mod resolver;
+mod waha;
 
 pub(crate) use fetch::Fetcher;
 pub use policy::AllowedNetwork;
 pub(crate) use policy::TenantPolicy;
+pub use waha::connections_to_waha;

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::address::AddressKind;
+use super::{address::AddressKind, resolver::Policy};
+use crate::platform::base_url;
 
 /// A network that the platform's operator opened for what tenants name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +31,6 @@ impl TenantPolicy {
         Self { allowed }
     }
 
-    /// Whether an address may be connected to at this port.
-    pub(super) fn permits(&self, address: IpAddr, port: u16) -> bool {
-        let canonical = address.to_canonical();
-        let is_listed = self
-            .opening(port)
-            .any(|allowed| allowed.network.contains(&canonical));
-        is_listed || (PORTS.contains(&port) && AddressKind::of(address) == AddressKind::Public)
-    }
-
     /// Whether any address may be connected to at this port.
     pub(super) fn permits_port(&self, port: u16) -> bool {
         PORTS.contains(&port) || self.opening(port).next().is_some()
@@ -48,6 +40,27 @@ impl TenantPolicy {
         self.allowed
             .iter()
             .filter(move |allowed| allowed.port.is_none_or(|open| open == port))
+    }
+}
+
+impl Policy for TenantPolicy {
+    fn permits(&self, address: IpAddr, port: u16) -> bool {
+        let canonical = address.to_canonical();
+        let is_listed = self
+            .opening(port)
+            .any(|allowed| allowed.network.contains(&canonical));
+        is_listed || (PORTS.contains(&port) && AddressKind::of(address) == AddressKind::Public)
+    }
+}
+
+/// What an operator gives may be private, but never an address at which a cloud answers its machines with
+/// their credentials.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OperatorPolicy;
+
+impl Policy for OperatorPolicy {
+    fn permits(&self, address: IpAddr, _: u16) -> bool {
+        !base_url::is_forbidden(address)
     }
 }
 

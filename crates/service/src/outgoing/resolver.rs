@@ -10,8 +10,6 @@ use std::{
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::policy::TenantPolicy;
-
 /// Says which addresses a name has.
 pub(super) trait LookUp: Debug + Send + Sync + 'static {
     fn addresses(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
@@ -31,11 +29,17 @@ impl LookUp for SystemLookUp {
     }
 }
 
-/// The resolver of the connections to one port.
+/// Whether connections to an address may be made.
+pub(super) trait Policy: Debug + Send + Sync + 'static {
+    fn permits(&self, address: IpAddr, port: u16) -> bool;
+}
+
+/// A resolver that gives out no address that may not be connected to.
 #[derive(Debug)]
 pub(super) struct GuardedResolver {
-    pub(super) policy: Arc<TenantPolicy>,
+    pub(super) policy: Arc<dyn Policy>,
     pub(super) look_up: Arc<dyn LookUp>,
+    /// The port of its connections, 0 if the address that is called says it.
     pub(super) port: u16,
 }
 

@@ -72,8 +72,7 @@ impl BaseUrl {
 
 /// Whether no WAHA server may be at this address. A name may lead here as well, so whoever connects
 /// asks again.
-#[must_use]
-pub fn is_forbidden(address: IpAddr) -> bool {
+pub(crate) fn is_forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_forbidden_v4(address),
         IpAddr::V6(address) => is_forbidden_v6(address),

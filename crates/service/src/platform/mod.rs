@@ -6,7 +6,7 @@
 
 pub mod access_tokens;
 pub mod audit;
-mod base_url;
+pub(crate) mod base_url;
 pub mod organizations;
 pub mod servers;
 pub mod tokens;

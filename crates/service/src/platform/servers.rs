@@ -5,7 +5,7 @@ use wahana_domain::ServerId;
 pub use wahana_store::ServerLoad;
 use wahana_store::{NewServer as NewServerRow, PlatformTx, ServerChange as ServerRowChange};
 
-pub use super::base_url::{BaseUrl, InvalidBaseUrl, is_forbidden};
+pub use super::base_url::{BaseUrl, InvalidBaseUrl};
 use crate::{
     FieldErrors, Operator, ServiceError, Services, audit::record_by_operator, upstream::refused_by_waha,
 };

@@ -18,9 +18,9 @@ use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use waha_client::{HttpClient, HttpOptions};
+use waha_client::HttpOptions;
 use wahana_domain::{SystemClock, Text};
-use wahana_service::{ServiceError, ServiceSettings, Services};
+use wahana_service::{ServiceError, ServiceSettings, Services, connections_to_waha};
 use wahana_store::Store;
 
 use crate::{
@@ -153,7 +153,7 @@ async fn open(settings: &Settings) -> anyhow::Result<Services> {
 
 /// The services over an open database.
 fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
-    let http = HttpClient::new(&HttpOptions::default())?;
+    let http = connections_to_waha(&HttpOptions::default())?;
     let settings = ServiceSettings {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
