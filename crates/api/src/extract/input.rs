@@ -6,11 +6,13 @@ use axum::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
+use wahana_domain::InvalidText;
 use wahana_service::FieldErrors;
 
 use crate::{error::ApiError, state::ApiState};
 
-/// The query string, strictly: unknown, repeated and faulty parameters are 422.
+/// The query string, strictly: unknown, repeated and faulty parameters are 422. So are texts with a zero
+/// character, whatever they are for: PostgreSQL can neither store nor compare them.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
 
@@ -19,6 +21,10 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
+        let with_zero = url::form_urlencoded::parse(query.as_bytes()).find(|(_, value)| value.contains('\0'));
+        if let Some((name, _)) = with_zero {
+            return Err(FieldErrors::one(&name, InvalidText::ControlCharacter).into());
+        }
         let deserializer = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
         match serde_path_to_error::deserialize(deserializer) {
             Ok(value) => Ok(Self(value)),

@@ -24,3 +24,4 @@ mod stop;
 mod update;
 mod wishes;
 mod world;
+mod zero_characters;
