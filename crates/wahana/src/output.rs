@@ -62,6 +62,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Says on standard error what the person who started the command should know, although it did its work.
+pub(crate) fn warn(sentence: &str) {
+    // Without standard error there is nobody to warn.
+    let _ = writeln!(io::stderr(), "wahana: warning: {sentence}");
+}
+
 fn print_json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }

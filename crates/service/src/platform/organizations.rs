@@ -83,11 +83,12 @@ pub async fn get(
     organization(&tx, id).await
 }
 
-/// The organization that somebody at the command line names, by its id or its exact name.
+/// The organization that somebody at the command line names: any by its id, one that is not closed by its
+/// exact name too.
 ///
 /// # Errors
 ///
-/// [`ServiceError::Conflict`] if several have the name.
+/// [`ServiceError::Conflict`] if several have the name; it lists their ids.
 pub async fn find(
     services: &Services,
     operator: &Operator,
@@ -96,15 +97,56 @@ pub async fn find(
     if let Ok(id) = named.parse() {
         return get(services, operator, id).await;
     }
-    let tx = services.store.platform_read().await?;
-    let mut found = tx.organizations_named(named).await?;
+    let mut found = living_named(services, operator, named).await?;
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(ServiceError::conflict(
-            "Several organizations have this name. Name it by its id.",
-        )),
+        (Some(last), false) => {
+            found.push(last);
+            let ids: Vec<String> = found
+                .iter()
+                .map(|organization| organization.id.to_string())
+                .collect();
+            Err(ServiceError::conflict(format!(
+                "Several organizations have this name: {}. Name the one you mean by its id.",
+                ids.join(", ")
+            )))
+        }
         (None, _) => Err(ServiceError::NotFound("Organization")),
     }
+}
+
+/// The organizations with exactly this name that are not closed, the oldest first.
+pub async fn living_named(
+    services: &Services,
+    _: &Operator,
+    name: &str,
+) -> Result<Vec<Organization>, ServiceError> {
+    // No name has one, and PostgreSQL cannot even look for it.
+    if name.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let tx = services.store.platform_read().await?;
+    let mut found = tx.organizations_named(name).await?;
+    found.retain(|organization| organization.state != OrganizationState::Closed);
+    Ok(found)
+}
+
+/// Gives an organization another name.
+pub async fn rename(
+    services: &Services,
+    operator: &Operator,
+    id: OrganizationId,
+    name: &str,
+) -> Result<Organization, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    if !tx.rename_organization(id, name).await? {
+        return Err(ServiceError::NotFound("Organization"));
+    }
+    record_by_operator(&tx, operator, Some(id), "platform.organizations.update").await?;
+    let after = organization(&tx, id).await?;
+    tx.commit().await?;
+    services.callers.forget();
+    Ok(after)
 }
 
 /// Suspends an organization: its members are told so and can do nothing.

@@ -60,6 +60,12 @@ impl PlatformTx {
         .await
     }
 
+    /// Renames an organization, for operators who must tell two of one name apart. Says whether it exists.
+    pub async fn rename_organization(&self, id: OrganizationId, name: &str) -> Result<bool, StoreError> {
+        self.update_organization(id, organization::Column::Name, name)
+            .await
+    }
+
     /// Suspends, resumes or closes an organization: its own members may not. Says whether it exists.
     pub async fn set_organization_state(
         &self,

@@ -32,6 +32,7 @@ organizations::organization
 organizations::organization_count
 organizations::organizations
 organizations::organizations_named
+organizations::rename_organization
 organizations::set_organization_state
 organizations::set_session_limit
 people::insert_password_reset

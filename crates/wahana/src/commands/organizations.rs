@@ -9,7 +9,7 @@ use wahana_service::{
     platform::organizations::{self, NewOrganization},
 };
 
-use crate::output::{Output, Row, optional};
+use crate::output::{Output, Row, optional, warn};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +36,14 @@ pub(crate) enum Command {
     Show {
         /// Its name or id.
         organization: String,
+    },
+    /// Give an organization another name.
+    Rename {
+        /// Its name or id.
+        organization: String,
+        /// What it is called from now on.
+        #[arg(long)]
+        name: String,
     },
     /// Suspend an organization: its members are told so and can do nothing.
     Suspend {
@@ -154,7 +162,19 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
                 language,
                 session_limit,
             };
-            organizations::create(services, &operator, new).await
+            let created = organizations::create(services, &operator, new).await;
+            if let Ok(created) = &created {
+                warn_of_namesakes(services, created).await?;
+            }
+            created
+        }
+        Command::Rename { organization, name } => {
+            let (id, name) = (found(&organization).await?.id, super::name(&name)?);
+            let renamed = organizations::rename(services, &operator, id, &name).await;
+            if let Ok(renamed) = &renamed {
+                warn_of_namesakes(services, renamed).await?;
+            }
+            renamed
         }
         Command::Show { organization } => found(&organization).await,
         Command::Suspend { organization } => {
@@ -184,4 +204,23 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
     };
     let shown = shown.map_err(super::refused)?;
     output.one(&OrganizationRow::from(shown))
+}
+
+/// Says that other commands will ask for the organization's id, if another one has its name.
+async fn warn_of_namesakes(services: &Services, organization: &Organization) -> anyhow::Result<()> {
+    let found = organizations::living_named(services, &Operator::CommandLine, &organization.name).await?;
+    let others: Vec<String> = found
+        .iter()
+        .filter(|other| other.id != organization.id)
+        .map(|other| other.id.to_string())
+        .collect();
+    if !others.is_empty() {
+        warn(&format!(
+            "another organization is named {:?} too ({}), so commands must name both by their ids; \
+             `wahana organizations rename` tells them apart",
+            organization.name,
+            others.join(", ")
+        ));
+    }
+    Ok(())
 }
