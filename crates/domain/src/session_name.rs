@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub struct SessionName(String);
 
 /// The text cannot be a session's name.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSessionName {
     /// Too long, empty, or other characters.
     #[error("must be 1 to 54 characters of A-Z, a-z, 0-9, _ and -")]

@@ -28,7 +28,7 @@ impl Ready {
         caller: &Caller,
         session: &Owned<Session>,
     ) -> Result<Self, ServiceError> {
-        let session = sessions::fresh(services, caller, session).await?;
+        let session = sessions::fresh(services, caller, session).await?.session;
         if !session.status.is_working() {
             return Err(not_ready(session.status));
         }

@@ -48,12 +48,22 @@ async fn a_waha_in_trouble_loses_nothing_and_is_never_a_success(database: &TestD
             assert_eq!(answer.sync()["is_fresh"], false, "{trouble:?} {path}");
             assert!(answer.sync()["reason"].is_string(), "{trouble:?} {path}");
         }
-        let demanded = owner.post("/shop/sync").await.ok();
-        assert_eq!(demanded.sync()["is_fresh"], false, "{trouble:?}");
-        assert_eq!(demanded.message(), "WAHA could not be asked.");
-        assert_eq!(demanded.data()["status"], "working", "{trouble:?}");
+        let demanded = owner.post("/shop/sync").await.refused(503, "WAHA_UNAVAILABLE");
+        assert!(demanded.headers.contains_key("retry-after"), "{trouble:?}");
+        assert!(demanded.message().contains("not synchronized"), "{trouble:?}");
         assert_eq!(world.rows().await, rows, "{trouble:?}");
         let health = owner.get("/shop/health").await.ok();
+        assert_eq!(health.data()["health_status"], "unknown", "{trouble:?}");
+        let reason = health.data()["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("Last known") && reason.contains("working"),
+            "{reason}"
+        );
+        for check in health.data()["checks"].as_array().unwrap() {
+            assert_eq!(check["passed"], false, "{trouble:?} {check}");
+        }
+        let qr = owner.get("/shop/qr").await.ok();
+        assert_eq!(qr.sync()["is_fresh"], false, "{trouble:?}");
         assert_eq!(
             health.data()["checks"][0],
             json!({

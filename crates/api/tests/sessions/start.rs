@@ -1,5 +1,6 @@
 //! Starting, and making what is started.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use waha_sim::Status;
 use wahana_domain::{OrganizationLimits, Role};
@@ -17,6 +18,8 @@ on_both_databases!(
     what_waha_lost_is_made_again_with_its_configuration,
     starting_what_failed_brings_it_back,
     an_empty_answer_says_nothing,
+    of_many_who_start_at_once_one_makes_the_session,
+    of_many_who_delete_at_once_one_did,
 );
 
 async fn starting_makes_what_is_not_there(database: &TestDatabase) {
@@ -39,9 +42,21 @@ async fn starting_makes_what_is_not_there(database: &TestDatabase) {
         server.configuration(&waha_name).await["noweb"]["store"]["enabled"],
         true
     );
-    for name in ["start", "a.b", "a%2fb", "send"] {
-        owner
+    for (name, rule) in [
+        ("start", "reserved"),
+        ("send", "reserved"),
+        ("a.b", "A-Z"),
+        ("a%2fb", "A-Z"),
+        ("my%20shop", "A-Z"),
+    ] {
+        let refused = owner
             .post(&format!("/{name}/start"))
+            .await
+            .refused(422, "VALIDATION_ERROR");
+        let fault = refused.json["errors"]["session_name"][0].as_str().unwrap();
+        assert!(fault.contains(rule), "{name}: {fault}");
+        owner
+            .get(&format!("/{name}/status"))
             .await
             .refused(404, "SESSION_NOT_FOUND");
     }
@@ -246,5 +261,33 @@ async fn an_empty_answer_says_nothing(database: &TestDatabase) {
             "{action}: nothing was said of it"
         );
         assert_eq!(answer.data()["last_error"], Value::Null, "{action}");
+    }
+}
+
+async fn of_many_who_start_at_once_one_makes_the_session(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let server = world.server("one").await;
+    let owner = world.owner("a").await;
+    let answers = join_all((0..60).map(|_| owner.post("/shop/start"))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    let started = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((made, started), (1, 59));
+    let id = answers[0].data()["id"].clone();
+    assert!(answers.iter().all(|answer| answer.data()["id"] == id));
+    assert_eq!(owner.names("").await, ["shop"]);
+    let waha_name = world.waha_name("shop").await;
+    server.sim.wait_for_status(&waha_name, Status::ScanQrCode).await;
+}
+
+async fn of_many_who_delete_at_once_one_did(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let server = world.server("one").await;
+    let owner = world.owner("a").await;
+    world.waiting(&owner, &server, "shop").await;
+    let answers = join_all((0..20).map(|_| owner.delete("/shop"))).await;
+    let deleted = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(deleted, 1);
+    for answer in answers.into_iter().filter(|answer| answer.status != 200) {
+        answer.refused(404, "SESSION_NOT_FOUND");
     }
 }

@@ -181,12 +181,7 @@ async fn call(upstream: &Upstream, session: &Session, action: Action) -> Result<
 }
 
 async fn make_again(upstream: &Upstream, session: &Session) -> Result<Said, WahaError> {
-    let configuration = super::update::as_waha_config(&session.configuration);
-    let made = upstream
-        .waha()
-        .create_session(session.waha.name.as_str(), Some(&configuration), true)
-        .await;
-    made.map(Said::from)
+    super::create::make(upstream, session, true).await.map(Said::from)
 }
 
 /// Writes down what came of it.
@@ -199,7 +194,7 @@ async fn conclude(
     outcome: Result<Said, WahaError>,
 ) -> Result<Arc<Session>, ServiceError> {
     let tenant = context.caller.tenant();
-    let failure = outcome
+    let mut failure = outcome
         .as_ref()
         .err()
         .map(|error| refused_session(context, session, action.operation(), error));
@@ -214,8 +209,9 @@ async fn conclude(
     if happened_perhaps && let Some(wish) = action.wish() {
         stored::set_desired_status(&tx, session.id, wish).await?;
     }
-    if failure.is_none() && action == Action::Delete {
-        stored::delete(&tx, session.id).await?;
+    // Of several who delete it at once, one did; for the others there is none any more.
+    if failure.is_none() && action == Action::Delete && !stored::delete(&tx, session.id).await? {
+        failure = Some(ServiceError::SessionNotFound);
     }
     let result = failure
         .as_ref()

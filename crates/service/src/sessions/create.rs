@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use waha_client::{WahaError, WahaSession};
 use wahana_domain::{
-    AuditOutcome, BusinessProfile, DesiredStatus, Session, SessionConfiguration, SessionCounters, SessionId,
-    SessionName, SessionOrigin, SessionStatus, WahaAddress, WahaName,
+    AuditOutcome, BusinessProfile, DesiredStatus, InvalidSessionName, Session, SessionConfiguration,
+    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, WahaAddress, WahaName,
 };
 use wahana_store::{Caller, Uniqueness, sessions as stored, sessions::SessionReference};
 
 use super::{name_is_taken, update::as_waha_config};
 use crate::{
-    Context, ServiceError, Services,
+    Conflict, Context, FieldErrors, ServiceError, Services,
     access::{CreateSessions, Granted, ManageSessions, Owned},
     audit,
     sync::{self, observe},
@@ -39,6 +40,8 @@ pub enum StartTarget {
     There(Owned<Session>),
     /// It is not, and the name is free.
     New(SessionName),
+    /// No session can have this name.
+    Impossible(InvalidSessionName),
 }
 
 /// What starting came to.
@@ -69,14 +72,24 @@ pub async fn find_or_plan(
         Ok(session) => Ok(StartTarget::There(session)),
         Err(ServiceError::SessionNotFound) => match SessionReference::parse(named) {
             // A token that is limited to some sessions may not learn that another has this name.
-            Some(SessionReference::Name(name)) if caller.sessions().is_none() => Ok(StartTarget::New(name)),
-            _ => Err(ServiceError::SessionNotFound),
+            _ if caller.sessions().is_some() => Err(ServiceError::SessionNotFound),
+            Some(SessionReference::Name(name)) => Ok(StartTarget::New(name)),
+            Some(SessionReference::Id(_)) => Err(ServiceError::SessionNotFound),
+            None => match SessionName::parse(named) {
+                Err(fault) => Ok(StartTarget::Impossible(fault)),
+                Ok(name) => Ok(StartTarget::New(name)),
+            },
         },
         Err(error) => Err(error),
     }
 }
 
-/// Starts a session, and makes it first if there is none by its name.
+/// Starts a session, and makes it first if there is none by its name. Of several who do so at once one
+/// makes it, and the others start what it made.
+///
+/// # Errors
+///
+/// [`ServiceError::Invalid`] if there is none and its name is no name.
 pub async fn start_or_create(
     services: &Services,
     access: &Granted<ManageSessions>,
@@ -98,11 +111,35 @@ pub async fn start_or_create(
                 is_started: true,
                 ..new
             };
-            let session = create_as(services, creating.context(), new, "sessions.start").await?;
-            Ok(Started {
-                session,
-                is_new: true,
-            })
+            let named = new.name.clone();
+            match create_as(services, creating.context(), new, "sessions.start").await {
+                Ok(session) => Ok(Started {
+                    session,
+                    is_new: true,
+                }),
+                Err(ServiceError::Conflict {
+                    kind: Conflict::SessionAlreadyExists,
+                    message,
+                }) => {
+                    let named = named.as_ref().map_or("", SessionName::as_str);
+                    let made = Owned::<Session>::find(services, &access.context().caller, named).await;
+                    // It may have been deleted again, or never come to be.
+                    let made = made.map_err(|_| ServiceError::Conflict {
+                        kind: Conflict::SessionAlreadyExists,
+                        message,
+                    })?;
+                    let session = super::start(services, access, &made).await?;
+                    Ok(Started {
+                        session,
+                        is_new: false,
+                    })
+                }
+                Err(error) => Err(error),
+            }
+        }
+        StartTarget::Impossible(fault) => {
+            Granted::<CreateSessions>::check(access.context().clone())?;
+            Err(FieldErrors::one("session_name", fault).into())
         }
     }
 }
@@ -123,6 +160,21 @@ async fn create_as(
     services
         .to_the_end(async move { create_on(&own, &context, &upstream, new, operation).await })
         .await
+}
+
+/// Makes a session on WAHA. Its name there is nobody else's, so one that is there already was made by
+/// somebody who started it at the same moment.
+pub(super) async fn make(
+    upstream: &Upstream,
+    session: &Session,
+    is_started: bool,
+) -> Result<Option<WahaSession>, WahaError> {
+    let (waha, name) = (upstream.waha(), session.waha.name.as_str());
+    let configuration = as_waha_config(&session.configuration);
+    match waha.create_session(name, Some(&configuration), is_started).await {
+        Err(WahaError::AlreadyExists) => waha.session(name).await.map(Some),
+        other => other,
+    }
 }
 
 /// The server with the fewest sessions that has room.
@@ -202,11 +254,7 @@ async fn create_on(
     audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
     tx.commit().await?;
 
-    let configuration = as_waha_config(&session.configuration);
-    let made = upstream
-        .waha()
-        .create_session(session.waha.name.as_str(), Some(&configuration), new.is_started)
-        .await;
+    let made = make(upstream, &session, new.is_started).await;
     let answered_at = services.now();
     match made {
         Ok(said) => {

@@ -5,7 +5,7 @@ mod create;
 mod pairing;
 mod update;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wahana_domain::{Session, SessionId, SessionName, Timestamp};
 pub use wahana_store::sessions::{SessionQuery, SessionSort};
@@ -16,7 +16,7 @@ use wahana_store::{
 
 pub use actions::{delete, logout, restart, start, stop};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
-pub use pairing::{PairingCode, QrCode, QrState, pairing_code, qr};
+pub use pairing::{PairingCode, QrCode, QrNews, QrState, pairing_code, qr};
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
 
 use crate::{
@@ -43,6 +43,9 @@ pub struct SessionNews {
     /// How old the news are.
     pub sync: SyncReport,
 }
+
+/// When to ask again for news that could not be had.
+const SYNC_RETRY: Duration = Duration::from_secs(5);
 
 /// A page of the organization's sessions, as new as WAHA allows.
 pub async fn list(
@@ -80,12 +83,26 @@ pub async fn get(
 }
 
 /// A session after a snapshot of its server that was taken now.
+///
+/// # Errors
+///
+/// [`ServiceError::WahaUnavailable`] if none could be taken: who asks for news and gets none is told so.
 pub async fn synchronize(
     services: &Services,
     access: &Granted<ReadSessions>,
     session: &Owned<Session>,
 ) -> Result<SessionNews, ServiceError> {
     let sync = services.sync.refresh_now(&[session.waha.server]).await;
+    if !sync.is_fresh {
+        let reason = sync.reason.unwrap_or("WAHA has not answered yet.");
+        return Err(ServiceError::WahaUnavailable {
+            message: format!(
+                "The session was not synchronized: {reason} What was last known of it stays; its status says \
+                 how old that is."
+            ),
+            retry_after: SYNC_RETRY,
+        });
+    }
     let session = known(services, access, session.id).await?;
     Ok(SessionNews { session, sync })
 }
@@ -96,9 +113,10 @@ pub(crate) async fn fresh(
     services: &Services,
     caller: &Caller,
     session: &Session,
-) -> Result<Arc<Session>, ServiceError> {
-    services.sync.refresh(&[session.waha.server]).await;
-    known(services, caller, session.id).await
+) -> Result<SessionNews, ServiceError> {
+    let sync = services.sync.refresh(&[session.waha.server]).await;
+    let session = known(services, caller, session.id).await?;
+    Ok(SessionNews { session, sync })
 }
 
 /// When the last whole snapshot of a session's server was taken.

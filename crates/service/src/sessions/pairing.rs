@@ -6,9 +6,9 @@ use secrecy::SecretString;
 use wahana_domain::{AuditOutcome, PhoneNumber, Session, SessionStatus, Timestamp};
 use wahana_store::{Uniqueness, sessions as stored};
 
-use super::fresh;
+use super::{SessionNews, fresh};
 use crate::{
-    Context, ServiceError, Services,
+    Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned},
     audit,
     upstream::{not_ready, refused_session},
@@ -41,6 +41,17 @@ pub enum QrState {
     Starting(Duration),
 }
 
+/// What can be shown, and how old the news are that it is made of.
+#[derive(Debug)]
+pub struct QrNews {
+    /// What the session is doing.
+    pub status: SessionStatus,
+    /// What can be shown.
+    pub state: QrState,
+    /// How old the news are.
+    pub sync: SyncReport,
+}
+
 /// A code to be typed on the phone.
 #[derive(Debug)]
 pub struct PairingCode(pub SecretString);
@@ -51,14 +62,16 @@ pub async fn qr(
     access: &Granted<ManageSessions>,
     session: &Owned<Session>,
     wait: Duration,
-) -> Result<(SessionStatus, QrState), ServiceError> {
+) -> Result<QrNews, ServiceError> {
     let deadline = tokio::time::Instant::now() + wait;
     loop {
-        let session = fresh(services, access, session).await?;
-        match session.status {
-            SessionStatus::Working => return Ok((session.status, QrState::Connected)),
+        let SessionNews { session, sync } = fresh(services, access, session).await?;
+        let status = session.status;
+        let showing = |state| QrNews { status, state, sync };
+        match status {
+            SessionStatus::Working => return Ok(showing(QrState::Connected)),
             SessionStatus::ScanQr => match code(services, access, &session).await {
-                Ok(code) => return Ok((session.status, QrState::Code(code))),
+                Ok(code) => return Ok(showing(QrState::Code(code))),
                 // It went on since it was looked at.
                 Err(ServiceError::SessionNotReady { .. }) => services.sync.outdate(session.waha.server),
                 Err(error) => return Err(error),
@@ -67,7 +80,7 @@ pub async fn qr(
             status => return Err(not_ready(status)),
         }
         if tokio::time::Instant::now() + QR_POLL > deadline {
-            return Ok((session.status, QrState::Starting(QR_RETRY)));
+            return Ok(showing(QrState::Starting(QR_RETRY)));
         }
         tokio::time::sleep(QR_POLL).await;
         services.sync.outdate(session.waha.server);
@@ -108,7 +121,7 @@ pub async fn pairing_code(
     session: &Owned<Session>,
     number: &PhoneNumber,
 ) -> Result<PairingCode, ServiceError> {
-    let session = fresh(services, access, session).await?;
+    let session = fresh(services, access, session).await?.session;
     if session.status != SessionStatus::ScanQr {
         return Err(not_ready(session.status));
     }

@@ -19,6 +19,7 @@ use wahana_service::{
     sessions::{self, QrCode, QrState},
 };
 
+use super::SessionMeta;
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
@@ -81,7 +82,7 @@ const PNG: HeaderValue = HeaderValue::from_static("image/png");
 #[utoipa::path(
     get, path = "/api/waha/sessions/{sessionId}/qr", operation_id = "sessions.qr", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id"), QrQuery),
-    responses((status = OK, body = Envelope<QrResource>), (status = "4XX", body = ErrorBody)),
+    responses((status = OK, body = Envelope<QrResource, SessionMeta>), (status = "4XX", body = ErrorBody)),
 )]
 pub(crate) async fn qr(
     State(state): State<ApiState>,
@@ -95,14 +96,15 @@ pub(crate) async fn qr(
         .ok()
         .filter(|wait| *wait <= MAX_WAIT);
     let wait = wait.ok_or_else(|| FieldErrors::one("wait", format!("must be from 0 to {MAX_WAIT}")))?;
-    let (status, qr) = sessions::qr(
+    let news = sessions::qr(
         state.services(),
         &allowed.access,
         &allowed.found,
         Duration::from_secs(wait),
     )
     .await?;
-    let resource = match qr {
+    let status = news.status;
+    let resource = match news.state {
         QrState::Code(code) => {
             let picture = qr_image::png(code.value.expose_secret())
                 .map_err(|error| ApiError::internal(format!("a QR code cannot be drawn: {error}")))?;
@@ -125,7 +127,8 @@ pub(crate) async fn qr(
         (None, true) => "The session is connected already.",
         (None, false) => "The session is starting; ask again for its code.",
     };
-    Ok(allowed.reply(message, resource).into_response())
+    let meta = SessionMeta::of(&news.sync, state.services().now());
+    Ok(allowed.reply(message, resource).with_meta(meta).into_response())
 }
 
 impl QrResource {

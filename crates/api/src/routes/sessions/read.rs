@@ -6,8 +6,9 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use wahana_domain::{HealthStatus, SessionStatus};
+use wahana_domain::{Health, HealthStatus, Session, SessionStatus, Timestamp};
 use wahana_service::{
+    SyncReport,
     access::ReadSessions,
     sessions::{self, WahaSide},
 };
@@ -192,12 +193,29 @@ pub(crate) async fn health(
 ) -> Result<Response, ApiError> {
     let services = state.services();
     let news = sessions::get(services, &allowed.access, &allowed.found).await?;
+    let now = services.now();
     let session = &*news.session;
-    let health = session.health();
+    let is_fresh = news.sync.is_fresh;
+    let doubt = (!is_fresh).then(|| stale_reason(session, &news.sync, now));
+    let health = match &doubt {
+        Some(reason) => Health {
+            status: HealthStatus::Unknown,
+            reason,
+        },
+        None => session.health(),
+    };
+    // What was seen before WAHA fell silent passes no check: it may have changed since.
+    let seen = |sentence: String| {
+        if is_fresh {
+            sentence
+        } else {
+            format!("Not known now. When WAHA last answered: {sentence}")
+        }
+    };
     let checks = vec![
         HealthCheck {
             name: "waha_answers",
-            passed: news.sync.is_fresh,
+            passed: is_fresh,
             detail: news
                 .sync
                 .reason
@@ -206,17 +224,17 @@ pub(crate) async fn health(
         },
         HealthCheck {
             name: "known_to_waha",
-            passed: !session.is_gone(),
-            detail: if session.is_gone() {
+            passed: is_fresh && !session.is_gone(),
+            detail: seen(if session.is_gone() {
                 "WAHA does not know the session any more.".to_owned()
             } else {
                 "WAHA knows the session.".to_owned()
-            },
+            }),
         },
         HealthCheck {
             name: "connected_to_whatsapp",
-            passed: session.status.is_working(),
-            detail: format!("The session is {}.", session.status),
+            passed: is_fresh && session.status.is_working(),
+            detail: seen(format!("The session is {}.", session.status)),
         },
     ];
     let report = HealthReport {
@@ -227,14 +245,27 @@ pub(crate) async fn health(
         last_error: session.last_error.as_deref(),
         checks,
     };
-    let meta = SessionMeta::of(&news.sync, services.now());
+    let meta = SessionMeta::of(&news.sync, now);
     Ok(allowed
         .reply("Session health checked.", report)
         .with_meta(meta)
         .into_response())
 }
 
-/// Asks WAHA now, and gives the session as it is then.
+/// That WAHA is silent, and what it said before.
+fn stale_reason(session: &Session, sync: &SyncReport, now: Timestamp) -> String {
+    let why = sync.reason.unwrap_or("WAHA has not answered yet.");
+    match sync.synced_at {
+        Some(at) => format!(
+            "{why} Last known {} seconds ago: {}.",
+            now.since(at).as_secs(),
+            session.status
+        ),
+        None => format!("{why} Last known: {}.", session.status),
+    }
+}
+
+/// Asks WAHA now, and gives the session as it is then; 503 if WAHA cannot be asked.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/sync", operation_id = "sessions.sync", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id")),
@@ -248,10 +279,8 @@ pub(crate) async fn sync(
     let news = sessions::synchronize(services, &allowed.access, &allowed.found).await?;
     let resource = SessionResource::of(&news.session, sessions::synced_at(services, &news.session));
     let meta = SessionMeta::of(&news.sync, services.now());
-    let message = if news.sync.is_fresh {
-        "Session synchronized."
-    } else {
-        "WAHA could not be asked."
-    };
-    Ok(allowed.reply(message, resource).with_meta(meta).into_response())
+    Ok(allowed
+        .reply("Session synchronized.", resource)
+        .with_meta(meta)
+        .into_response())
 }
