@@ -65,6 +65,7 @@ impl Control<'_> {
         let mut session = Session::new(&name, seed.config);
         // Timers of a session that is replaced must not touch the new one.
         session.life = state.sessions.get(&name).map_or(0, |old| old.life) + 1;
+        session.is_never_scanned = seed.is_never_scanned;
         session.note_status(seed.status, now.0);
         if seed.status == Status::Working || seed.phone.is_some() {
             let me = state.make_phone(&name, seed.phone, now.1);

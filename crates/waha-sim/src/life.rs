@@ -252,11 +252,18 @@ async fn reach_whatsapp(sim: &Sim, name: &str, life: u64) -> bool {
 
 /// Shows one QR code after the other until one is scanned.
 async fn show_codes(sim: &Arc<Sim>, name: &str, life: u64) {
+    let is_never_scanned = sim
+        .lock()
+        .sessions
+        .get(name)
+        .is_some_and(|session| session.is_never_scanned);
     let pair_at = sim
         .options
         .auto_pair_after
+        .filter(|_| !is_never_scanned)
         .map(|after| Instant::now() + sim.scaled(after));
-    for number in 0..QR_CODES {
+    let codes = if is_never_scanned { u32::MAX } else { QR_CODES };
+    for number in 0..codes {
         {
             let mut state = sim.lock();
             if !is_in_life(&state, name, life) {

@@ -11,6 +11,7 @@ pub struct SessionSeed {
     pub(crate) status: Status,
     pub(crate) phone: Option<String>,
     pub(crate) config: Option<Value>,
+    pub(crate) is_never_scanned: bool,
 }
 
 impl SessionSeed {
@@ -22,7 +23,15 @@ impl SessionSeed {
             status: Status::Working,
             phone: None,
             config: Some(config::with_store(None)),
+            is_never_scanned: false,
         }
+    }
+
+    /// Nobody scans its QR codes, however many are shown: it waits for as long as the simulator runs.
+    #[must_use]
+    pub fn never_scanned(mut self) -> Self {
+        self.is_never_scanned = true;
+        self
     }
 
     /// Its status. Every status but WORKING is unpaired unless a phone is given.

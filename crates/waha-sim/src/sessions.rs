@@ -122,6 +122,8 @@ pub(crate) struct Session {
     /// The number given with a pairing code request: the phone that will pair.
     pub(crate) requested_number: Option<String>,
     pub(crate) passkey: Option<Passkey>,
+    /// Whether its QR codes are shown for ever and never scanned.
+    pub(crate) is_never_scanned: bool,
     /// Counts what was done to the session's life, so that a timer of an earlier life does nothing.
     pub(crate) life: u64,
 }
@@ -139,6 +141,7 @@ impl Session {
             qr: None,
             requested_number: None,
             passkey: None,
+            is_never_scanned: false,
             life: 0,
         }
     }

@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -100,6 +101,53 @@ impl Drop for Demo {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+#[test]
+fn a_second_demo_leaves_the_first_alone_and_the_end_is_tidy() {
+    let mut demo = Demo::start();
+    let env_file = demo.folder.path().join("demo.env");
+    let mode = fs::metadata(&env_file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let second = Command::new(env!("CARGO_BIN_EXE_wahana"))
+        .args(["demo", "--listen", "127.0.0.1:0", "--env-file"])
+        .arg(&env_file)
+        .env_clear()
+        .current_dir(demo.folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success());
+    assert!(
+        said.contains("runs in") && said.contains(&demo.process.id().to_string()),
+        "{said}"
+    );
+    assert!(env_file.exists());
+    let (status, _) = demo.call("GET", "/api/waha/sessions", "ACME_TOKEN", "");
+    assert_eq!(status, 200);
+    // What the file sets may be in the environment of every command.
+    let output = Command::new(env!("CARGO_BIN_EXE_wahana"))
+        .args(["organizations", "show", "Acme"])
+        .env_clear()
+        .envs(&demo.variables)
+        .current_dir(demo.folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let id = demo.process.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(demo.process.wait().unwrap().success());
+    assert!(!env_file.exists());
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -1,6 +1,6 @@
 //! What the demo tells: a file of shell assignments, and calls to paste.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 use wahana_domain::{Role, Secret};
@@ -49,7 +49,15 @@ pub(super) fn write(file: &Path, variables: &Variables) -> anyhow::Result<()> {
         writeln!(text, "{name}='{}'", value.replace('\'', r"'\''"))?;
     }
     let unfinished = file.with_extension("env.new");
-    fs::write(&unfinished, text)
+    super::remove(&unfinished)?;
+    // It holds tokens and a password.
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished);
+    written
+        .and_then(|mut unfinished| unfinished.write_all(text.as_bytes()))
         .and_then(|()| fs::rename(&unfinished, file))
         .with_context(|| format!("{} cannot be written", file.display()))
 }
@@ -89,7 +97,7 @@ These and the tokens of the other roles are in {env_file}. Paste:
 
   # Start a session that does not exist yet, and get its QR code. It pairs by itself after a while.
   curl -s -X POST '{url}/api/waha/sessions/shop/start' -H 'Authorization: Bearer {acme}'
-  curl -s '{url}/api/waha/sessions/shop/qr?wait=10' -H 'Authorization: Bearer {acme}' \
+  curl -sf '{url}/api/waha/sessions/shop/qr?wait=10' -H 'Authorization: Bearer {acme}' \
     -H 'Accept: image/png' -o shop.png
 
   # Who did what.

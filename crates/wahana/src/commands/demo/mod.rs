@@ -2,6 +2,7 @@
 //! start, and its WAHA is a simulator.
 
 mod environment;
+mod lock;
 mod world;
 
 use std::{
@@ -44,8 +45,10 @@ const READY_POLL: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let env_file = arguments.env_file;
-    remove(&env_file)?;
     let folder = env_file.parent().unwrap_or(Path::new(".")).join("demo");
+    // Before anything of a demo that may be running is touched.
+    let _held = lock::hold(&folder)?;
+    remove(&env_file)?;
     let listen = free_address(arguments.listen).await?;
     let settings = set_up(&folder, listen)?;
     migrate(&settings.database).await?;
@@ -63,16 +66,20 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let url = format!("http://{listen}");
     let variables = environment::variables(&url, &waha.base_url(), &key, &world, &folder);
-    let announce = tokio::spawn(async move {
-        while TcpStream::connect(listen).await.is_err() {
-            tokio::time::sleep(READY_POLL).await;
+    let announce = tokio::spawn({
+        let env_file = env_file.clone();
+        async move {
+            while TcpStream::connect(listen).await.is_err() {
+                tokio::time::sleep(READY_POLL).await;
+            }
+            environment::write(&env_file, &variables)?;
+            print(&environment::banner(&url, &env_file, &variables))
         }
-        environment::write(&env_file, &variables)?;
-        print(&environment::banner(&url, &env_file, &variables))
     });
     serve::run(settings).await?;
     announce.await.context("the demo could not say what it made")??;
-    Ok(())
+    // Its addresses and tokens are worth nothing any more.
+    remove(&env_file)
 }
 
 /// The wanted address, or another port of it if somebody has that one.
@@ -105,7 +112,7 @@ fn set_up(folder: &Path, listen: SocketAddr) -> anyhow::Result<Settings> {
         keys = folder.join("wahana.keys").display().to_string(),
     );
     fs::write(&configuration, text)?;
-    Ok(Given::gather(Some(&configuration), Vec::new())?.check()?)
+    Ok(Given::file_alone(&configuration).check()?)
 }
 
 fn remove(file: &Path) -> anyhow::Result<()> {

@@ -53,6 +53,8 @@ const SESSIONS: [(&str, &str, Status, Option<&str>); 10] = [
         Some("15550100008"),
     ),
 ];
+/// The session whose QR code nobody scans, so that there is always one to look at.
+const NEVER_SCANNED: (&str, &str) = ("Acme", "new-phone");
 /// A session on WAHA that belongs to nobody.
 const UNASSIGNED: (&str, &str) = ("left-over", "15550100009");
 const SERVER: &str = "simulated";
@@ -146,7 +148,10 @@ async fn sessions(
     let mut assignments = Vec::new();
     for (_, name, status, number) in SESSIONS.iter().filter(|(owner, ..)| *owner == organization) {
         let waha_name = format!("{}-{name}", organization.to_lowercase());
-        let seed = SessionSeed::new(&waha_name).status(*status);
+        let mut seed = SessionSeed::new(&waha_name).status(*status);
+        if (organization, *name) == NEVER_SCANNED {
+            seed = seed.never_scanned();
+        }
         waha.add_session(match number {
             Some(number) => seed.phone(number),
             None => seed,
