@@ -10,7 +10,7 @@ use wahana_domain::{
 };
 use wahana_store::{StoreError, Tenant, sessions as stored};
 
-use crate::{Operator, ServiceError, Services, audit, sync::observation, upstream::refused_by_waha};
+use crate::{Operator, ServiceError, Services, audit, sync::observation, upstream::unreadable_for_operator};
 
 /// A session on a WAHA server that belongs to no organization.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ async fn list(services: &Services, server: ServerId) -> Result<Listed, ServiceEr
         .waha()
         .list_sessions()
         .await
-        .map_err(|error| refused_by_waha(&error))?;
+        .map_err(|error| unreadable_for_operator(&upstream.server, &error))?;
     Ok(Listed { asked_at, sessions })
 }
 

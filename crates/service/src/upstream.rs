@@ -119,22 +119,32 @@ pub(crate) fn may_have_happened(error: &WahaError) -> bool {
     error.outcome() == Outcome::Unknown
 }
 
-/// Logs that WAHA did not do what it was asked for a session, and says what that means for the caller.
+/// Logs that WAHA did not, or perhaps did not, do what it was asked for a session, and says what that means for
+/// the caller.
 pub(crate) fn refused_session(
     context: &Context,
     session: &Session,
     operation: &'static str,
     error: &WahaError,
 ) -> ServiceError {
-    tracing::warn!(
-        request.id = context.origin.request_id,
-        organization.id = %session.organization_id,
-        session.id = %session.id,
-        operation,
-        error.kind = error.kind(),
-        error = %error,
-        "WAHA did not do what it was asked for a session"
-    );
+    macro_rules! line {
+        ($message:literal) => {
+            tracing::warn!(
+                request.id = context.origin.request_id,
+                organization.id = %session.organization_id,
+                session.id = %session.id,
+                operation,
+                error.kind = error.kind(),
+                error = %error,
+                $message
+            )
+        };
+    }
+    if may_have_happened(error) {
+        line!("it is not known whether WAHA did what it was asked for a session");
+    } else {
+        line!("WAHA did not do what it was asked for a session");
+    }
     refused_by_waha(error)
 }
 
@@ -188,6 +198,20 @@ pub(crate) fn refused_by_waha(error: &WahaError) -> ServiceError {
         | WahaError::NotSendable { .. } => ServiceError::WahaFaulty(
             "WAHA gave an unexpected answer. Try again, and tell the platform's operator if it stays.".to_owned(),
         ),
+    }
+}
+
+/// What a failure to read from a WAHA server means for an operator, who knows the server and can act.
+pub(crate) fn unreadable_for_operator(server: &WahaServer, error: &WahaError) -> ServiceError {
+    let message = format!("WAHA server {} at {}: {error}.", server.name, server.base_url);
+    match error {
+        WahaError::Unreachable { .. } | WahaError::OutcomeUnknown { .. } | WahaError::Busy => {
+            ServiceError::WahaUnavailable {
+                message,
+                retry_after: UNREACHABLE_RETRY,
+            }
+        }
+        _ => ServiceError::WahaFaulty(message),
     }
 }
 

@@ -1,15 +1,16 @@
 //! The pools. Private to this crate: nothing outside can run a statement.
 
-use std::time::Duration;
+use std::{fs::File, io, path::Path, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sqlx::{
+    Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::{
-    error::StoreError,
+    error::{StoreError, from_sqlx},
     migration::privileges::{PLATFORM_ROLE, TENANT_ROLE},
     settings::DatabaseSettings,
 };
@@ -66,7 +67,40 @@ pub(crate) async fn open_for_migration(
     if settings.is_sqlite()? {
         return sqlite(settings, 1, false).await;
     }
-    Ok(postgres(settings.postgres_owner()?, 1).await?)
+    let options = settings.postgres_owner()?;
+    postgres(options.clone(), 1)
+        .await
+        .map_err(|error| cannot_connect(&options, &error))
+}
+
+/// Opens a file that may be written, and makes it first if it is not there: for its owner alone.
+pub(crate) fn private_file(path: &Path) -> Result<File, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| unusable_file(path, &error))
+}
+
+/// Which file cannot be used, and why.
+pub(crate) fn unusable_file(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::File(format!("{} cannot be written: {error}", path.display()))
+}
+
+/// Which server cannot be reached, and why. Of its address nothing that may be secret.
+pub(crate) fn cannot_connect(options: &PgConnectOptions, error: &sqlx::Error) -> StoreError {
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    match error {
+        sqlx::Error::Io(error) => StoreError::Unavailable(format!("PostgreSQL at {place}: {error}")),
+        sqlx::Error::Database(_) => from_sqlx(error),
+        other => StoreError::Unavailable(format!("PostgreSQL at {place}: {other}")),
+    }
 }
 
 async fn sqlite(
@@ -79,9 +113,12 @@ async fn sqlite(
             "database.url must begin with sqlite:".to_owned(),
         ));
     };
+    if !only_reads {
+        // SQLite gives the files beside it the same mode.
+        private_file(&path)?;
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(!only_reads)
         .journal_mode(SqliteJournalMode::Wal)
         // What was acknowledged survives a power cut.
         .synchronous(SqliteSynchronous::Full)
@@ -103,12 +140,12 @@ async fn runtime(
     max_connections: u32,
     role: &str,
 ) -> Result<DatabaseConnection, StoreError> {
-    match postgres(options, max_connections).await {
+    match postgres(options.clone(), max_connections).await {
         // Migrations make the role; until then nobody can put it on.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_PARAMETER_VALUE) => {
             Err(StoreError::PendingMigrations(vec![format!("role {role}")]))
         }
-        other => Ok(other?),
+        other => other.map_err(|error| cannot_connect(&options, &error)),
     }
 }
 
@@ -120,9 +157,20 @@ async fn postgres(
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
-        .connect_with(options)
-        .await?;
-    Ok(pool.into())
+        .connect_with(options.clone())
+        .await;
+    match pool {
+        Ok(pool) => Ok(pool.into()),
+        // The pool tried until its time was over, and does not say why it was in vain.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let alone = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
+            match alone {
+                Ok(Err(error)) => Err(error),
+                _ => Err(sqlx::Error::PoolTimedOut),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Row security does not hold for superusers and those who may bypass it, an owner could switch it off,

@@ -178,7 +178,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-fn from_sqlx(error: &sqlx::Error) -> StoreError {
+pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(database) => {
             if database.is_unique_violation()

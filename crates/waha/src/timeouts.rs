@@ -47,11 +47,12 @@ impl TimeLimit {
 pub struct Timeouts {
     /// For [`CallKind::Quick`]; 10 s silence, 20 s in all.
     pub quick: TimeLimit,
-    /// For [`CallKind::Read`]; 30 s silence, 60 s in all.
+    /// For [`CallKind::Read`]; 30 s silence, 55 s in all.
     pub read: TimeLimit,
     /// For [`CallKind::Change`]; 45 s, which is WAHA's own longest time with a margin.
     pub change: TimeLimit,
-    /// For [`CallKind::Send`]; 120 s, because uploading and converting media counts as silence.
+    /// For [`CallKind::Send`]; 55 s, silence too, because uploading and converting media counts as such. Proxies
+    /// often give up after 60 s, and whoever waits behind one should hear first what is known.
     pub send: TimeLimit,
     /// For [`CallKind::Pairing`]; 30 s.
     pub pairing: TimeLimit,
@@ -63,9 +64,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             quick: TimeLimit::seconds(10, 20),
-            read: TimeLimit::seconds(30, 60),
+            read: TimeLimit::seconds(30, 55),
             change: TimeLimit::seconds(45, 45),
-            send: TimeLimit::seconds(120, 120),
+            send: TimeLimit::seconds(55, 55),
             pairing: TimeLimit::seconds(30, 30),
             file: TimeLimit {
                 idle: Duration::from_secs(30),

@@ -7,7 +7,8 @@ use wahana_store::{NewServer as NewServerRow, PlatformTx, ServerChange as Server
 
 pub use super::base_url::{BaseUrl, InvalidBaseUrl};
 use crate::{
-    FieldErrors, Operator, ServiceError, Services, audit::record_by_operator, upstream::refused_by_waha,
+    FieldErrors, Operator, ServiceError, Services, audit::record_by_operator,
+    upstream::unreadable_for_operator,
 };
 
 /// The key that opens a WAHA server. It does not print itself.
@@ -127,7 +128,7 @@ pub async fn ask(services: &Services, _: &Operator, id: ServerId) -> Result<Serv
         .waha()
         .version()
         .await
-        .map_err(|error| refused_by_waha(&error))?;
+        .map_err(|error| unreadable_for_operator(&upstream.server, &error))?;
     Ok(ServerAnswer {
         drawback: drawback(&said.version),
         version: said.version,

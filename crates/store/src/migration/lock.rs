@@ -1,11 +1,15 @@
 //! One migration at a time: SeaORM takes no lock of its own, and four processes that started
 //! together collided.
 
-use std::fs::File;
+use std::{fs::File, path::PathBuf};
 
 use sqlx::{Connection, PgConnection};
 
-use crate::{error::StoreError, settings::DatabaseSettings};
+use crate::{
+    connection::{cannot_connect, private_file, unusable_file},
+    error::StoreError,
+    settings::DatabaseSettings,
+};
 
 /// Held while the schema changes.
 pub(crate) enum MigrationLock {
@@ -21,7 +25,10 @@ const ADVISORY_LOCK: i64 = 0x7761_6861_6e61;
 /// Waits until nobody else migrates.
 pub(crate) async fn acquire(settings: &DatabaseSettings) -> Result<MigrationLock, StoreError> {
     let Some(path) = settings.sqlite_path()? else {
-        let mut connection = PgConnection::connect_with(&settings.postgres_owner()?).await?;
+        let options = settings.postgres_owner()?;
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(|error| cannot_connect(&options, &error))?;
         sqlx::query("SELECT pg_advisory_lock($1)")
             .bind(ADVISORY_LOCK)
             .execute(&mut connection)
@@ -31,13 +38,10 @@ pub(crate) async fn acquire(settings: &DatabaseSettings) -> Result<MigrationLock
     let mut lock_path = path.into_os_string();
     lock_path.push(".migration-lock");
     let locked = tokio::task::spawn_blocking(move || {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(lock_path)?;
-        file.lock()?;
-        Ok::<_, std::io::Error>(file)
+        let path = PathBuf::from(lock_path);
+        let file = private_file(&path)?;
+        file.lock().map_err(|error| unusable_file(&path, &error))?;
+        Ok::<_, StoreError>(file)
     });
     match locked.await {
         Ok(file) => Ok(MigrationLock::File(file?)),

@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use waha_client::HttpOptions;
 use wahana_domain::{SystemClock, Text};
-use wahana_service::{ServiceError, ServiceSettings, Services, connections_to_waha};
+use wahana_service::{Operator, ServiceError, ServiceSettings, Services, connections_to_waha, platform};
 use wahana_store::Store;
 
 use crate::{
@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(arguments) => block_on(demo::run(arguments))??,
         Command::Migrate => block_on(migrate::run(&settings()?, output))??,
-        Command::Keys(command) => keys::run(command, &settings()?, output)?,
+        Command::Keys(command) => block_on(keys::run(command, &settings()?, output))??,
         Command::Organizations(command) => with_services(&settings()?, async |services| {
             organizations::run(command, services, output).await
         })?,
@@ -157,9 +157,22 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
     let settings = ServiceSettings {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
+        waha_timeouts: settings.waha.timeouts(),
         ..ServiceSettings::at(settings.network.public_url.clone())
     };
     Ok(Services::new(store, http, settings))
+}
+
+/// Makes sure that the key ring opens the secrets in the database: with another ring every call to WAHA would
+/// fail, each as a defect.
+async fn require_readable_secrets(services: &Services) -> anyhow::Result<()> {
+    platform::servers::list(services, &Operator::CommandLine)
+        .await
+        .map(drop)
+        .context(
+            "the keys of the WAHA servers in the database cannot be read; bring back the key ring with which the \
+             servers were added (keys.file, or WAHANA_KEYS__RING)",
+        )
 }
 
 /// How many of a list are read at a time.

@@ -47,6 +47,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
     let mut signals = StopSignals::watch()?;
     let services = super::open(&settings).await?;
+    super::require_readable_secrets(&services).await?;
     let metrics = Metrics::install(settings.metrics.is_public)?;
     let listener = listen("listen", settings.network.listen).await?;
     let metrics_listener = match settings.metrics.listen {
@@ -141,6 +142,14 @@ fn announce(
         "wahana {version} listens on http://{address} and is {} to people; its database is {database}",
         settings.network.public_url
     );
+    let public_port = settings.network.public_url.port_or_known_default();
+    if !settings.network.is_public_url_given && public_port != Some(address.port()) {
+        tracing::warn!(
+            "public_url is not set and is taken to be {}, which is another port than wahana listens on: links lead \
+             there, and browsers cannot sign in; set public_url (or --public-url) to the address that people use",
+            settings.network.public_url
+        );
+    }
     if let Some(listener) = metrics_listener {
         tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
     }

@@ -11,7 +11,7 @@ use wahana_service::{
 
 use super::organizations::{Limit, limit};
 use crate::{
-    output::{Output, Row, optional},
+    output::{Output, Row, optional, warn},
     prompt::Secret,
 };
 
@@ -146,6 +146,12 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             let added = servers::add(services, &operator, new)
                 .await
                 .map_err(super::refused)?;
+            if let Err(error) = servers::ask(services, &operator, added.server.id).await {
+                warn(&format!(
+                    "the server is added, but it cannot be used yet: {error} `wahana servers update` changes its \
+                     address and its key"
+                ));
+            }
             output.one(&ServerRow::from(added))
         }
         Command::List => {

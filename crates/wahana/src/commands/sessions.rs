@@ -1,6 +1,9 @@
 //! `wahana sessions`
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -184,16 +187,15 @@ fn lines(arguments: AssignArguments) -> anyhow::Result<Vec<Line>> {
     if let Some(path) = arguments.file {
         let file = File::open(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let lines: Result<Vec<Line>, _> = csv::Reader::from_reader(file).deserialize().collect();
-        let lines = lines.with_context(|| {
-            format!(
-                "{} must have the columns server,waha_name,organization,session_name",
+        let mut lines = lines.map_err(|error| faulty_line(&path, error))?;
+        lines.retain(|line| !line.organization.is_empty());
+        if lines.is_empty() {
+            bail!(
+                "{} has no line with an organization, so there is nothing to assign; write one behind each session",
                 path.display()
-            )
-        })?;
-        return Ok(lines
-            .into_iter()
-            .filter(|line| !line.organization.is_empty())
-            .collect());
+            );
+        }
+        return Ok(lines);
     }
     let line = arguments
         .server
@@ -207,6 +209,23 @@ fn lines(arguments: AssignArguments) -> anyhow::Result<Vec<Line>> {
             session_name,
         });
     Ok(line.into_iter().collect())
+}
+
+/// Which line of the file is wrong, and how.
+fn faulty_line(path: &Path, error: csv::Error) -> anyhow::Error {
+    let path = path.display();
+    let columns = "server,waha_name,organization,session_name";
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            anyhow::anyhow!("{path}, line {line}: it has {len} of the {expected_len} columns ({columns})")
+        }
+        _ => anyhow::Error::new(error).context(format!("{path} must have the columns {columns}")),
+    }
 }
 
 async fn assignment(services: &Services, operator: &Operator, line: Line) -> anyhow::Result<Assignment> {

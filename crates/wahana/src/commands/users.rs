@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use wahana_domain::{EmailAddress, NewPassword, OrganizationId, Role, Timestamp, User, UserId};
 use wahana_service::{
-    Operator, Services,
+    Operator, Services, password_resets,
     platform::{
         organizations,
         users::{self, NewUser, UserWithMemberships},
@@ -58,6 +58,11 @@ pub(crate) enum Command {
         /// owner, admin, agent or viewer.
         #[arg(long)]
         role: Role,
+    },
+    /// Make a link by which a person chooses a new password themself. It is shown this once.
+    PasswordLink {
+        #[arg(value_parser = email)]
+        email: EmailAddress,
     },
     /// Give a person a new password, which is asked for, and end their sign-ins.
     SetPassword {
@@ -166,6 +171,29 @@ impl Row for UserWithMembershipsRow {
     }
 }
 
+/// How a link is used until there is a page for it.
+const PASSWORD_LINK_USAGE: &str = "once, by POST /api/auth/password-reset with \
+    {\"token\": <the part of the link behind the #>, \"password\": <the new one>}";
+
+#[derive(Serialize)]
+struct PasswordLinkRow {
+    link: String,
+    expires_at: Timestamp,
+    usage: &'static str,
+}
+
+impl Row for PasswordLinkRow {
+    const COLUMNS: &'static [&'static str] = &["LINK (shown this once)", "EXPIRES", "USED"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.link.clone(),
+            self.expires_at.to_string(),
+            self.usage.to_owned(),
+        ]
+    }
+}
+
 impl From<User> for UserRow {
     fn from(user: User) -> Self {
         Self {
@@ -223,6 +251,16 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             let after =
                 users::add_membership(services, &operator, id(&email).await?, organization.id, role).await?;
             return output.one(&UserWithMembershipsRow::from(after));
+        }
+        Command::PasswordLink { email } => {
+            let made = password_resets::create(services, &operator, id(&email).await?)
+                .await
+                .map_err(super::refused)?;
+            return output.one(&PasswordLinkRow {
+                link: made.link.expose_secret().to_owned(),
+                expires_at: made.expires_at,
+                usage: PASSWORD_LINK_USAGE,
+            });
         }
         Command::SetPassword {
             email,

@@ -1,6 +1,6 @@
 //! What is logged, and how it is written.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::reader::Reader;
 
@@ -34,8 +34,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Log> {
     let level = reader
         .text("log.level")
         .unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    // For the filter's own reader, a word that is no level names a part of the program, all of whose lines
+    // are then wanted, and no others: an empty log.
+    let is_of_levels = level
+        .split(',')
+        .map(str::trim)
+        .all(|part| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok());
     let level = EnvFilter::try_new(&level)
+        .ok()
+        .filter(|_| is_of_levels)
         .map(|_| level)
+        .ok_or(())
         .map_err(|_| "must be error, warn, info, debug or trace, or a filter such as info,wahana_api=debug");
     let level = reader.take("log.level", level);
     Some(Log {

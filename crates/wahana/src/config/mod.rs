@@ -9,6 +9,7 @@ mod network;
 mod reader;
 mod setting;
 mod sync;
+mod waha;
 
 use std::path::{Path, PathBuf};
 
@@ -29,12 +30,17 @@ pub(crate) use self::{
     network::Network,
     reader::Faults,
     sync::Sync,
+    waha::Waha,
 };
 
 /// The file that is read without being named, if there is one.
 const DEFAULT_FILE: &str = "wahana.toml";
 /// Names of settings in the environment begin with this.
 const PREFIX: &str = "WAHANA_";
+
+/// Variables that begin like settings and are none: which file to read, and where clients find wahana, which
+/// is what the demo's file calls it. That file may be in the environment of any command.
+const NO_SETTINGS: [&str; 2] = ["config", "url"];
 
 /// Every setting, checked.
 #[derive(Clone, Debug)]
@@ -46,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
     pub(crate) sync: Sync,
+    pub(crate) waha: Waha,
 }
 
 /// What the command line says over file and environment: names of settings and their values.
@@ -72,11 +79,16 @@ impl Given {
         if let Some(path) = existing(file)? {
             figment = figment.merge(Toml::file_exact(path));
         }
-        figment = figment.merge(Env::prefixed(PREFIX).ignore(&["config"]).split("__"));
+        figment = figment.merge(Env::prefixed(PREFIX).ignore(&NO_SETTINGS).split("__"));
         for (name, value) in overrides {
             figment = figment.merge(Serialized::default(name, value));
         }
         Ok(Self(figment))
+    }
+
+    /// What a file says and nothing else.
+    pub(crate) fn file_alone(file: &Path) -> Self {
+        Self(Figment::from(Toml::file_exact(file)))
     }
 
     /// Checks every setting.
@@ -89,6 +101,7 @@ impl Given {
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
         let sync = sync::read(&mut reader);
+        let waha = waha::read(&mut reader);
         let complete = network
             .zip(database)
             .zip(keys)
@@ -101,6 +114,7 @@ impl Given {
                 log,
                 metrics,
                 sync,
+                waha,
             });
         reader.finish(complete)
     }
@@ -115,6 +129,7 @@ impl Given {
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
         shown.extend(settings.sync.shown());
+        shown.extend(settings.waha.shown());
         shown
             .into_iter()
             .map(|(name, value)| Effective {
@@ -129,6 +144,11 @@ impl Given {
 fn existing(file: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     match file {
         Some(path) if path.is_file() => Ok(Some(path.to_owned())),
+        Some(path) if path.is_dir() => bail!(
+            "{} is a directory; --config names a file, such as {}",
+            path.display(),
+            path.join(DEFAULT_FILE).display()
+        ),
         Some(path) => bail!("there is no configuration file {}", path.display()),
         None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file())),
     }

@@ -14,6 +14,8 @@ pub(crate) struct Network {
     pub(crate) listen: SocketAddr,
     /// Its address as people see it.
     pub(crate) public_url: Url,
+    /// Whether somebody said so, or it is a guess.
+    pub(crate) is_public_url_given: bool,
     /// Its address as WAHA servers see it; not used before wahana takes events from them.
     pub(crate) hook_url: Option<Url>,
     /// The proxies in front of it whose `X-Forwarded-For` is believed.
@@ -27,9 +29,9 @@ const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Network> {
     let listen = address(reader, "listen").unwrap_or(DEFAULT_LISTEN);
-    let public_url = reader
-        .text("public_url")
-        .unwrap_or_else(|| DEFAULT_PUBLIC_URL.to_owned());
+    let public_url = reader.text("public_url");
+    let is_public_url_given = public_url.is_some();
+    let public_url = public_url.unwrap_or_else(|| DEFAULT_PUBLIC_URL.to_owned());
     let public_url = reader.take("public_url", root(&public_url));
     let hook_url = match reader.text("hook_url") {
         Some(text) => reader.take("hook_url", root(&text)).map(Some),
@@ -44,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Network> {
     Some(Network {
         listen,
         public_url: public_url?,
+        is_public_url_given,
         hook_url: hook_url?,
         trusted_proxies: trusted_proxies?,
         cors_origins: cors_origins?,

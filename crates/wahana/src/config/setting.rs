@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 22] = [
+pub(crate) const SETTINGS: [Setting; 24] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -48,6 +48,8 @@ pub(crate) const SETTINGS: [Setting; 22] = [
     setting("metrics.listen", r#""127.0.0.1:9180""#),
     setting("sync.max_age_seconds", "5"),
     setting("sync.wait_seconds", "2"),
+    setting("waha.send_seconds", "55"),
+    setting("waha.read_seconds", "55"),
 ];
 
 /// The setting with this name.

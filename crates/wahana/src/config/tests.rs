@@ -50,10 +50,14 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("limits.shutdown_seconds = 'MARK'", "limits.shutdown_seconds"),
         ("log.format = 'MARK'", "log.format"),
         ("log.level = 'x=MARK'", "log.level"),
+        ("log.level = 'MARK'", "log.level"),
+        ("log.level = 'info,MARK'", "log.level"),
         ("metrics.public = 'MARK'", "metrics.public"),
         ("metrics.listen = 'MARK'", "metrics.listen"),
         ("sync.max_age_seconds = 0", "sync.max_age_seconds"),
         ("sync.wait_seconds = 'MARK'", "sync.wait_seconds"),
+        ("waha.send_seconds = 0", "waha.send_seconds"),
+        ("waha.read_seconds = 'MARK'", "waha.read_seconds"),
         ("databse.url = 'MARK'", "databse"),
         ("database.password = 'MARK'", "database.password"),
         ("database = 'MARK'", "database"),
@@ -190,4 +194,17 @@ fn keys_are_not_for_the_file() {
     let faults = faults("keys.ring = '1 MARK'");
     assert!(!faults.is_empty());
     assert!(!Faults(faults).to_string().contains("MARK"));
+}
+
+#[test]
+fn a_filter_is_a_level_and_levels_of_parts() {
+    for level in [
+        "info",
+        "WARN",
+        "off",
+        "info,wahana_api=debug",
+        "wahana_service=trace, warn",
+    ] {
+        check(&format!("log.level = '{level}'")).unwrap();
+    }
 }

@@ -125,6 +125,185 @@ fn organizations_and_people_are_managed() {
 }
 
 #[test]
+fn organizations_of_one_name_can_be_told_apart() {
+    let installation = Installation::ready();
+    let run = |arguments: &[&str]| installation.run(arguments);
+    let create = ["--json", "organizations", "create", "--name", "Toko"];
+    let first = run(&create).json();
+    run(&["organizations", "close", "Toko", "--yes"]).expect_success();
+    // A name that only closed organizations have is free.
+    let second = run(&create);
+    assert!(second.stderr.is_empty(), "{}", second.stderr);
+    let second = second.json();
+    run(&["organizations", "show", "Toko"]).expect_success();
+    let third = run(&create);
+    assert!(
+        third.stderr.contains("warning") && third.stderr.contains(second["id"].as_str().unwrap()),
+        "{}",
+        third.stderr
+    );
+    let third = third.json();
+    let ambiguous = run(&["organizations", "show", "Toko"]).expect_failure();
+    for id in [&second["id"], &third["id"]] {
+        assert!(ambiguous.contains(id.as_str().unwrap()), "{ambiguous}");
+    }
+    assert!(!ambiguous.contains(first["id"].as_str().unwrap()), "{ambiguous}");
+    let rename = [
+        "organizations",
+        "rename",
+        third["id"].as_str().unwrap(),
+        "--name",
+        "Toko Dua",
+    ];
+    run(&rename).expect_success();
+    let shown = run(&["--json", "organizations", "show", "Toko"]).json();
+    assert_eq!(shown["id"], second["id"]);
+    assert_eq!(
+        run(&["--json", "organizations", "show", "Toko Dua"]).json()["id"],
+        third["id"]
+    );
+}
+
+#[test]
+fn a_password_link_is_made_and_says_how_it_is_used() {
+    let installation = Installation::ready();
+    installation
+        .run(&["users", "create", "--email", "a@example.com"])
+        .expect_success();
+    let made = installation
+        .run(&["--json", "users", "password-link", "a@example.com"])
+        .json();
+    let link = made["link"].as_str().unwrap();
+    assert!(
+        link.starts_with("http://127.0.0.1:8080/password-reset#") && link.contains('.'),
+        "{link}"
+    );
+    assert!(
+        made["usage"]
+            .as_str()
+            .unwrap()
+            .contains("/api/auth/password-reset")
+    );
+    assert!(made["expires_at"].is_string());
+    installation
+        .run(&["users", "password-link", "nobody@example.com"])
+        .expect_failure();
+}
+
+#[test]
+fn what_holds_secrets_is_for_its_owner_alone() {
+    let installation = Installation::ready();
+    installation
+        .run(&["organizations", "create", "--name", "Toko"])
+        .expect_success();
+    for (file, mode) in installation.modes() {
+        assert_eq!(mode, 0o600, "{file}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_at_once() {
+    let installation = Installation::ready();
+    let add = [
+        "servers",
+        "add",
+        "--name",
+        "one",
+        "--base-url",
+        "http://127.0.0.1:1",
+        "--key-stdin",
+    ];
+    let added = installation.run_with_input(&add, "key\n");
+    assert!(
+        added.stderr.contains("warning") && added.stderr.contains("WAHA server one at http://127.0.0.1:1"),
+        "{}",
+        added.stderr
+    );
+    added.expect_success();
+    let doctor = installation.run(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("could not be reached") && !doctor.stdout.contains("WhatsApp service"),
+        "{}",
+        doctor.stdout
+    );
+}
+
+#[test]
+fn other_keys_than_the_database_s_are_told_and_not_served_with() {
+    let installation = Installation::ready();
+    let add = [
+        "servers",
+        "add",
+        "--name",
+        "one",
+        "--base-url",
+        "http://127.0.0.1:1",
+        "--key-stdin",
+    ];
+    installation.run_with_input(&add, "key\n").expect_success();
+    installation.remove("wahana.keys");
+    let made = installation.run(&["keys", "init"]);
+    assert!(
+        made.stderr.contains("warning") && made.stderr.contains("does not open"),
+        "{}",
+        made.stderr
+    );
+    made.expect_success();
+    let refused = installation
+        .run(&["serve", "--listen", "127.0.0.1:0"])
+        .expect_failure();
+    assert!(refused.contains("key ring"), "{refused}");
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let installation = Installation::ready();
+    let nowhere = [("WAHANA_DATABASE__URL", "sqlite://nowhere/at/all/wahana.db")];
+    let error = installation
+        .run_with_environment(&["migrate"], &nowhere)
+        .expect_failure();
+    assert!(error.contains("nowhere/at/all/wahana.db"), "{error}");
+    let away = [("WAHANA_DATABASE__URL", "postgres://me:MARK@127.0.0.1:1/wahana")];
+    for command in ["migrate", "doctor"] {
+        let outcome = installation.run_with_environment(&[command], &away);
+        let said = outcome.everything();
+        assert!(
+            said.contains("127.0.0.1:1") && said.contains("refused") && !said.contains("MARK"),
+            "{said}"
+        );
+        outcome.expect_failure();
+    }
+    let folder = installation.run(&["--config", ".", "config"]).expect_failure();
+    assert!(folder.contains("is a directory"), "{folder}");
+    for (text, fault) in [
+        ("server,waha_name,organization,session_name\nmain,a\n", "line 2"),
+        (
+            "server,waha_name,organization,session_name\n",
+            "no line with an organization",
+        ),
+        (
+            "server,waha_name,organization,session_name\nmain,a,,\n",
+            "no line with an organization",
+        ),
+    ] {
+        installation.write("sessions.csv", text);
+        let error = installation
+            .run(&["sessions", "assign", "--file", "sessions.csv"])
+            .expect_failure();
+        assert!(error.contains("sessions.csv") && error.contains(fault), "{error}");
+    }
+}
+
+#[test]
+fn what_clients_call_wahana_s_address_is_no_setting() {
+    let installation = Installation::empty();
+    let environment = [("WAHANA_URL", "http://127.0.0.1:8080")];
+    installation
+        .run_with_environment(&["config"], &environment)
+        .expect_success();
+}
+
+#[test]
 fn tokens_are_made_for_members_and_shown_once() {
     let installation = Installation::ready();
     let run = |arguments: &[&str]| installation.run(arguments);
@@ -229,7 +408,7 @@ fn servers_are_managed_and_their_keys_never_printed_or_taken_as_arguments() {
         "--name",
         "one",
         "--base-url",
-        "http://10.0.0.8:3000",
+        "http://127.0.0.1:1",
     ];
     let with = |extra: &[&'static str]| [&add[..], extra].concat();
     let added = installation.run_with_input(&with(&["--key-stdin", "--capacity", "5"]), "KEY-MARK\n");
@@ -275,7 +454,7 @@ fn servers_are_managed_and_their_keys_never_printed_or_taken_as_arguments() {
     );
     let list = installation.run(&["servers", "list"]).expect_success();
     assert!(
-        list.contains("http://10.0.0.8:3000/") && !list.contains("KEY-MARK"),
+        list.contains("http://127.0.0.1:1/") && !list.contains("KEY-MARK"),
         "{list}"
     );
     installation.run(&["servers", "remove", "eins"]).expect_success();

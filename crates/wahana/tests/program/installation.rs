@@ -75,6 +75,17 @@ impl Installation {
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     }
 
+    /// Who may do what with each file, as bits.
+    pub(crate) fn modes(&self) -> Vec<(String, u32)> {
+        let files = fs::read_dir(self.0.path()).unwrap().map(|file| file.unwrap());
+        files
+            .map(|file| {
+                let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+                (file.file_name().into_string().unwrap(), mode)
+            })
+            .collect()
+    }
+
     /// Every byte of the database.
     pub(crate) fn database(&self) -> Vec<u8> {
         let files = fs::read_dir(self.0.path()).unwrap();

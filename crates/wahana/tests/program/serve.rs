@@ -177,6 +177,13 @@ fn a_request_in_flight_ends_before_the_process_does() {
 }
 
 #[test]
+fn a_guessed_public_address_with_another_port_is_warned_of() {
+    let installation = Installation::ready();
+    let mut server = Server::start(&installation, &[]);
+    read_until(&mut server.log, "public_url is not set");
+}
+
+#[test]
 fn floods_of_headers_are_refused() {
     let installation = Installation::ready();
     let server = Server::start(&installation, &[]);
