@@ -14,8 +14,8 @@ use axum::{
     response::Response,
 };
 use uuid::Uuid;
-use wahana_domain::{SessionId, Timestamp};
-use wahana_service::{Context, Operator, Person, RequestOrigin, audit};
+use wahana_domain::{OrganizationId, SessionId, Timestamp, TokenId, UserId};
+use wahana_service::{Context, Credential, Operator, Person, RequestOrigin, audit};
 
 use crate::{error::ApiError, metrics::count_request, origin::source_address, state::ApiState};
 
@@ -79,6 +79,72 @@ impl RequestScope {
     }
 }
 
+/// What the log and the metrics call the route of a request for which there is none.
+const UNKNOWN_ROUTE: &str = "unknown route";
+/// What machines ask every few seconds is no news while it goes well.
+const ROUTES_OF_MACHINES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// A request on its way. If it is dropped before it was answered, the caller hung up, and the log says so.
+struct Abandoned<'a> {
+    scope: &'a RequestScope,
+    method: &'a Method,
+    route: &'a str,
+    begun: Instant,
+}
+
+impl Abandoned<'_> {
+    /// It was answered, and has its line from there.
+    fn answered(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        let callers = Callers::of(self.scope);
+        tracing::info!(
+            request.id = self.scope.origin().request_id,
+            http.method = %self.method,
+            http.route = self.route,
+            duration_ms = milliseconds(self.begun),
+            source.address = self.scope.origin().source_address.map(tracing::field::display),
+            organization.id = callers.organization.map(tracing::field::display),
+            user.id = callers.user.map(tracing::field::display),
+            token.id = callers.token.map(tracing::field::display),
+            session.id = self.scope.0.session.get().map(tracing::field::display),
+            "the caller hung up before the answer; what was begun on WAHA is ended all the same"
+        );
+    }
+}
+
+/// Who calls, as far as it is known.
+struct Callers<'a> {
+    organization: Option<OrganizationId>,
+    user: Option<UserId>,
+    /// Its id, never its secret.
+    token: Option<&'a TokenId>,
+}
+
+impl<'a> Callers<'a> {
+    fn of(scope: &'a RequestScope) -> Self {
+        let person = scope.0.person.get().map(|person| &*person.identity);
+        let context = scope.0.context.get();
+        Self {
+            organization: context.map(|context| context.caller.organization().id),
+            user: person.map(|identity| identity.user().id),
+            token: person.and_then(|identity| match identity.credential() {
+                Credential::Token(id) | Credential::PlatformToken(id) => Some(id),
+                Credential::SignIn(_) => None,
+            }),
+        }
+    }
+}
+
+/// How long something took, in milliseconds and no more exactly than a microsecond.
+fn milliseconds(begun: Instant) -> f64 {
+    (begun.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
 /// Surrounds a request.
 pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -91,9 +157,15 @@ pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request
     let scope = RequestScope::new(origin, state.services().now());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let route = route.as_ref().map_or(UNKNOWN_ROUTE, MatchedPath::as_str);
     request.extensions_mut().insert(scope.clone());
 
+    let abandoned = Abandoned {
+        scope: &scope,
+        method: &method,
+        route,
+        begun,
+    };
     let mut response = next.run(request).await;
 
     let error = response.extensions_mut().remove::<Arc<ApiError>>();
@@ -108,6 +180,7 @@ pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request
         }
     }
     set_headers(response.headers_mut(), scope.origin());
+    abandoned.answered();
     count_request(&method, route, response.status().as_u16(), begun.elapsed());
     log(&scope, &method, route, &response, error.as_deref(), begun);
     response
@@ -184,10 +257,8 @@ fn log(
     begun: Instant,
 ) {
     let origin = scope.origin();
-    let caller = scope.0.context.get().map(|context| &context.caller);
-    let user = scope.0.person.get().map(|person| person.identity.user().id);
+    let callers = Callers::of(scope);
     let status = response.status().as_u16();
-    let duration_ms = begun.elapsed().as_secs_f64() * 1000.0;
     let code = error.map(|error| error.code.as_str());
     macro_rules! line {
         ($level:ident) => {
@@ -196,10 +267,11 @@ fn log(
                 http.method = %method,
                 http.route = route,
                 http.status = status,
-                duration_ms,
+                duration_ms = milliseconds(begun),
                 source.address = origin.source_address.map(tracing::field::display),
-                organization.id = caller.map(|caller| tracing::field::display(caller.organization().id)),
-                user.id = user.map(tracing::field::display),
+                organization.id = callers.organization.map(tracing::field::display),
+                user.id = callers.user.map(tracing::field::display),
+                token.id = callers.token.map(tracing::field::display),
                 session.id = scope.0.session.get().map(tracing::field::display),
                 error.code = code,
                 error.reason = error.and_then(ApiError::internal_reason),
@@ -207,5 +279,11 @@ fn log(
             )
         };
     }
-    if status >= 500 { line!(error) } else { line!(info) }
+    if status >= 500 {
+        line!(error);
+    } else if ROUTES_OF_MACHINES.contains(&route) {
+        line!(debug);
+    } else {
+        line!(info);
+    }
 }

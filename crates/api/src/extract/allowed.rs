@@ -7,7 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::Serialize;
-use wahana_domain::{AccessToken, Invitation, Member, Session};
+use wahana_domain::{AccessToken, Invitation, Member, Session, SessionId};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
@@ -58,6 +58,11 @@ impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
 }
 
 impl<R: Resource, P> Allowed<R, P> {
+    /// Notes for the log which session was made.
+    pub(crate) fn note_session(&self, session: SessionId) {
+        self.scope.set_session(session);
+    }
+
     /// A success.
     pub(crate) fn reply<'a, T: Serialize>(&'a self, message: &'a str, data: T) -> Reply<'a, T> {
         Reply::new(&self.scope, message, data)

@@ -144,7 +144,9 @@ pub(crate) async fn list(
         .into_response())
 }
 
-/// Makes a token for the caller. Its secret is in this answer and nowhere else.
+/// Makes a token for the caller.
+///
+/// Its secret is in this answer and nowhere else.
 #[utoipa::path(
     post, path = "/api/waha/tokens", operation_id = "tokens.create", tag = "tokens", request_body = CreateToken,
     responses((status = CREATED, body = Envelope<CreatedTokenResource>), (status = "4XX", body = ErrorBody)),
@@ -178,7 +180,9 @@ pub(crate) async fn get(allowed: Allowed<OfToken, ManageTokens>) -> Response {
     allowed.reply("Token retrieved.", resource).into_response()
 }
 
-/// Takes a token back. It is refused everywhere within five seconds.
+/// Takes a token back.
+///
+/// It is refused everywhere within five seconds.
 #[utoipa::path(
     delete, path = "/api/waha/tokens/{tokenId}", operation_id = "tokens.revoke", tag = "tokens",
     params(("tokenId" = String, Path)),

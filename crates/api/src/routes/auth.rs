@@ -129,7 +129,9 @@ fn own_organizations(identity: &Identity) -> Vec<OwnOrganization> {
         .collect()
 }
 
-/// Signs in. The answer sets the cookie `wahana_sign_in`.
+/// Signs in.
+///
+/// The answer sets the cookie `wahana_sign_in`.
 #[utoipa::path(
     post, path = "/api/auth/login", operation_id = "auth.login", tag = "auth", security(()),
     request_body = Login,
@@ -205,7 +207,9 @@ pub(crate) async fn organizations(signed_in: SignedIn) -> Response {
     Reply::new(&signed_in.scope, "Organizations retrieved.", organizations).into_response()
 }
 
-/// Changes the caller's password. Every other sign-in of theirs ends.
+/// Changes the caller's password.
+///
+/// Every other sign-in of theirs ends.
 #[utoipa::path(
     post, path = "/api/auth/password", operation_id = "auth.change_password", tag = "auth",
     security(("sign_in" = [])), request_body = ChangePassword,

@@ -26,9 +26,15 @@ const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
+        .route("/", get(pointer))
         .route("/openapi.json", get(document))
         .route("/docs", get(page))
         .route("/docs/scalar.js", get(script))
+}
+
+/// Where to go from the root, for whoever opens it.
+async fn pointer() -> &'static str {
+    "This is wahana. Its API is described, and can be tried, at /docs.\n"
 }
 
 /// The OpenAPI document.
@@ -61,6 +67,7 @@ async fn page() -> Response {
         "showToolbar": "never",
     });
     let page = scalar_html(&configuration, Some("/docs/scalar.js"));
+    let page = page.replace("<title>Scalar API Reference</title>", "<title>wahana</title>");
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()
 }
 

@@ -176,8 +176,10 @@ pub(crate) async fn list(
         .into_response())
 }
 
-/// Invites somebody. The link is in this answer and nowhere else; it can be used once, by the person
-/// with this address, within seven days.
+/// Invites somebody.
+///
+/// The link is in this answer and nowhere else; it can be used once, by the person with this address, within
+/// seven days.
 #[utoipa::path(
     post, path = "/api/waha/invitations", operation_id = "invitations.create", tag = "invitations",
     request_body = CreateInvitation,
@@ -216,7 +218,9 @@ pub(crate) async fn revoke(
     Ok(allowed.reply("Invitation revoked.", Nothing).into_response())
 }
 
-/// What an invitation is to. The link's secret is in the body, so that no log of addresses has it.
+/// What an invitation is to.
+///
+/// The link's secret is in the body, so that no log of addresses has it.
 #[utoipa::path(
     post, path = "/api/auth/invitations/open", operation_id = "invitations.open", tag = "auth", security(()),
     request_body = OpenInvitation,

@@ -89,7 +89,9 @@ pub(crate) async fn get(allowed: Allowed<OfMember, ManageMembers>) -> Response {
     allowed.reply("Member retrieved.", resource).into_response()
 }
 
-/// Gives a member another role. Admins manage all but owners; an organization keeps an owner.
+/// Gives a member another role.
+///
+/// Admins manage all but owners; an organization keeps an owner.
 #[utoipa::path(
     patch, path = "/api/waha/members/{userId}", operation_id = "members.update", tag = "members",
     params(("userId" = String, Path)), request_body = UpdateMember,
@@ -109,8 +111,9 @@ pub(crate) async fn update(
         .into_response())
 }
 
-/// Takes a member out of the organization; their tokens for it end. Everybody may leave by
-/// themselves.
+/// Takes a member out of the organization; their tokens for it end.
+///
+/// Everybody may leave by themselves.
 #[utoipa::path(
     delete, path = "/api/waha/members/{userId}", operation_id = "members.remove", tag = "members",
     params(("userId" = String, Path)),

@@ -8,6 +8,7 @@ mod contacts;
 mod docs;
 mod groups;
 mod invitations;
+mod links;
 mod members;
 mod messages;
 mod operations;
@@ -22,6 +23,7 @@ use std::any::Any;
 
 use axum::{
     Router,
+    extract::MatchedPath,
     http::{HeaderName, HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
@@ -42,6 +44,22 @@ use wahana_domain::ErrorCode;
     info(
         title = "wahana",
         description = "The organization layer for WAHA: each organization has a WAHA of its own.",
+    ),
+    servers((url = "/", description = "This wahana.")),
+    tags(
+        (name = "sessions", description = "WhatsApp accounts: make, start, pair, watch and delete them."),
+        (name = "messages", description = "Send messages, and read those of a chat."),
+        (name = "chats", description = "The chats of a session."),
+        (name = "contacts", description = "The contacts of a session."),
+        (name = "groups", description = "The groups that a session is in."),
+        (name = "organizations", description = "The caller's organization."),
+        (name = "members", description = "Who belongs to the organization, and what they may do."),
+        (name = "invitations", description = "Links by which people join the organization."),
+        (name = "tokens", description = "Credentials of programs."),
+        (name = "audit log", description = "Who did what in the organization, and what came of it."),
+        (name = "auth", description = "Signing in, passwords and links, for people."),
+        (name = "platform", description = "For those who operate the installation, with a platform token."),
+        (name = "operations", description = "For what watches the installation."),
     ),
     modifiers(&Security),
     security(("token" = []), ("sign_in" = [])),
@@ -121,7 +139,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The whole API, to be served with connection information.
 pub fn router(state: ApiState) -> Router {
     let (router, _) = described().split_for_parts();
-    surrounded(router.merge(docs::router()), state)
+    surrounded(router.merge(docs::router()).merge(links::router()), state)
 }
 
 /// Routes with what holds for all of them.
@@ -129,16 +147,21 @@ fn surrounded(routes: Router<ApiState>, state: ApiState) -> Router {
     let cors = cors(&state);
     routes
         .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                ErrorCode::MethodNotAllowed,
-                "This address does not know this method.",
-            )
-        })
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors)
         .layer(middleware::from_fn_with_state(state.clone(), request::surround))
         .with_state(state)
+}
+
+async fn method_not_allowed(method: Method, route: Option<MatchedPath>) -> ApiError {
+    let is_session = route.is_some_and(|route| route.as_str() == "/api/waha/sessions/{sessionId}");
+    let message = if is_session && matches!(method, Method::GET | Method::HEAD) {
+        "This address does not know this method. GET /api/waha/sessions/{sessionId}/status gives the session."
+    } else {
+        "This address does not know this method."
+    };
+    ApiError::new(ErrorCode::MethodNotAllowed, message)
 }
 
 /// Pages of the configured origins may call with a token; cookies are never theirs to send.

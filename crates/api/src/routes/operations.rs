@@ -47,8 +47,9 @@ pub(crate) async fn health(Extension(scope): Extension<RequestScope>) -> Respons
     Reply::new(&scope, "wahana is alive.", health).into_response()
 }
 
-/// Whether requests can be answered: the database answers and has this release's schema. WAHA being
-/// away is no reason to send callers elsewhere.
+/// Whether requests can be answered: the database answers and has this release's schema.
+///
+/// WAHA being away is no reason to send callers elsewhere.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "operations.readiness", tag = "operations", security(()),
     responses(
@@ -68,8 +69,9 @@ pub(crate) async fn readiness(
     }
 }
 
-/// What this process counts, in Prometheus' text format. Shown here only where the operator made it
-/// public; else on an address of its own, if at all.
+/// What this process counts, in Prometheus' text format.
+///
+/// Shown here only where the operator made it public; else on an address of its own, if at all.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "operations.metrics", tag = "operations", security(()),
     responses(

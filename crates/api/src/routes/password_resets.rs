@@ -28,7 +28,9 @@ pub(crate) struct ResetPassword {
     password: SecretString,
 }
 
-/// Sets a new password. The link is used up, and every sign-in of the person ends.
+/// Sets a new password.
+///
+/// The link is used up, and every sign-in of the person ends.
 #[utoipa::path(
     post, path = "/api/auth/password-reset", operation_id = "auth.reset_password", tag = "auth", security(()),
     request_body = ResetPassword,

@@ -24,6 +24,68 @@ fn check(answer: &Answer, expected: &str) {
     check_headers(answer);
 }
 
+#[test]
+fn pages_for_people_say_the_same_to_everybody_and_load_nothing() {
+    scene(async |scene| {
+        let nobody = scene.app.actor(Actor::Nobody).await;
+        for (path, call, english, indonesian) in [
+            (
+                "/invitation",
+                "/api/auth/invitations/accept",
+                "Invitation",
+                "Undangan",
+            ),
+            (
+                "/password-reset",
+                "/api/auth/password-reset",
+                "A new password",
+                "Kata sandi baru",
+            ),
+        ] {
+            for (languages, title) in [
+                ("", english),
+                ("fr, en;q=0.5, id;q=0.4", english),
+                ("id-ID,id;q=0.9,en;q=0.8", indonesian),
+            ] {
+                let answer = nobody.clone().with("accept-language", languages).get(path).await;
+                assert_eq!(answer.status, 200, "{path}");
+                assert!(
+                    answer.text().contains(&format!("<h1>{title}</h1>")),
+                    "{path} {languages}"
+                );
+                assert!(answer.text().contains(call), "{path}");
+                assert!(
+                    answer
+                        .header("content-security-policy")
+                        .unwrap()
+                        .contains("default-src 'none'")
+                );
+                assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+                check_headers(&answer);
+            }
+            let of_owner = scene.owner.get(path).await;
+            assert_eq!(of_owner.text(), nobody.get(path).await.text());
+        }
+        let root = nobody.get("/").await;
+        assert!(
+            root.status == 200 && root.text().contains("/docs"),
+            "{}",
+            root.text()
+        );
+        let docs = nobody.get("/docs").await;
+        assert!(docs.text().contains("<title>wahana</title>"), "{}", docs.text());
+    });
+}
+
+#[test]
+fn who_reads_a_session_at_its_own_address_is_told_where_it_is() {
+    scene(async |scene| {
+        let answer = scene.owner.get("/api/waha/sessions/x").await;
+        check(&answer, "405 METHOD_NOT_ALLOWED");
+        assert!(answer.text().contains("/status"), "{}", answer.text());
+    });
+}
+
 fn check_headers(answer: &Answer) {
     assert!(answer.header("x-request-id").is_some(), "{:?}", answer.headers);
     assert_eq!(

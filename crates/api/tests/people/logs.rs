@@ -12,7 +12,10 @@ use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::wahana::{Call, PASSWORD, Wahana, login, me, reset};
 
-on_both_databases!(attempts_leave_lines_without_secrets);
+on_both_databases!(
+    attempts_leave_lines_without_secrets,
+    lines_say_what_is_known_and_no_more
+);
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -43,7 +46,8 @@ impl Lines {
     }
 }
 
-async fn attempts_leave_lines_without_secrets(database: &TestDatabase) {
+/// Records what is logged for as long as the guard lives.
+fn record() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -51,8 +55,63 @@ async fn attempts_leave_lines_without_secrets(database: &TestDatabase) {
         .with_env_filter("wahana_api=trace,wahana_service=trace,wahana_store=trace")
         .with_writer(move || writer.clone())
         .finish();
-    let _until_the_end = tracing::subscriber::set_default(subscriber);
+    (lines, tracing::subscriber::set_default(subscriber))
+}
 
+async fn lines_say_what_is_known_and_no_more(database: &TestDatabase) {
+    let (lines, _until_the_end) = record();
+    let wahana = Wahana::on(database).await;
+    let organization = wahana.organization("Kopi").await;
+    let person = wahana
+        .member(organization, "person@example.com", Role::Owner)
+        .await;
+    let bearer = wahana.token(organization, &person, Abilities::All).await;
+    let get = |path: &str| Call::get(path).with_token(&bearer);
+    wahana
+        .send(get("/api/waha/organization"))
+        .await
+        .is(StatusCode::OK);
+    wahana.send(get("/healthz")).await.is(StatusCode::OK);
+    wahana
+        .send(get("/nowhere/at/all"))
+        .await
+        .is(StatusCode::NOT_FOUND);
+    wahana
+        .send(get("/api/waha/sessions/x/status"))
+        .await
+        .is(StatusCode::NOT_FOUND);
+    let answered = lines.saying("request answered");
+    let of = |route: &str| {
+        let line = answered.iter().find(|fields| fields["http.route"] == route);
+        line.unwrap_or_else(|| panic!("{route} has no line")).clone()
+    };
+    let line = of("/api/waha/organization");
+    let (token, _) = bearer.split_once('|').unwrap();
+    assert_eq!(line["token.id"], token);
+    assert_eq!(line["user.id"], person.id.to_string());
+    let micros = line["duration_ms"].as_f64().unwrap() * 1000.0;
+    assert!((micros - micros.round()).abs() < 1e-6, "{line}");
+    assert_eq!(of("unknown route")["http.status"], 404);
+    assert_eq!(of("/api/waha/sessions/{sessionId}/status")["http.status"], 404);
+    let text = lines.text();
+    let healthz = text.lines().find(|line| line.contains("\"/healthz\"")).unwrap();
+    assert!(healthz.contains("\"DEBUG\""), "{healthz}");
+
+    // Somebody who hangs up has a line too.
+    let hung_up = "the caller hung up before the answer; what was begun on WAHA is ended all the same";
+    assert_eq!(lines.saying(hung_up).len(), 0);
+    let call = get("/api/waha/organization").header("x-request-id", "hung-up-1");
+    let mut asked = Box::pin(wahana.send(call));
+    let _ = futures_util::poll!(&mut asked);
+    drop(asked);
+    let hung_up = lines.saying(hung_up);
+    assert_eq!(hung_up.len(), 1);
+    assert_eq!(hung_up[0]["request.id"], "hung-up-1");
+    assert_eq!(hung_up[0]["http.route"], "/api/waha/organization");
+}
+
+async fn attempts_leave_lines_without_secrets(database: &TestDatabase) {
+    let (lines, _until_the_end) = record();
     let wahana = Wahana::on(database).await;
     let organization = wahana.organization("Kopi").await;
     let person = wahana

@@ -9,5 +9,6 @@ mod harness;
 mod organizations;
 mod refusals;
 mod servers;
+mod sessions;
 mod tokens;
 mod users;

@@ -146,8 +146,9 @@ fn complete(
     errors.finish(message)
 }
 
-/// Sends a file, at most once. Only 504 leaves open whether it went out; its `data.message_id` names the
-/// message.
+/// Sends a file, at most once.
+///
+/// Only 504 leaves open whether it went out; its `data.message_id` names the message.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/send-media", operation_id = "messages.send_media",
     tag = "messages", params(("sessionId" = String, Path, description = "The session's name or id")),

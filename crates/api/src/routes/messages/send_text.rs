@@ -79,8 +79,9 @@ impl SendText {
     }
 }
 
-/// Sends a text, at most once. Only 504 leaves open whether it went out; its `data.message_id` names the
-/// message.
+/// Sends a text, at most once.
+///
+/// Only 504 leaves open whether it went out; its `data.message_id` names the message.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/send-text", operation_id = "messages.send_text",
     tag = "messages", params(("sessionId" = String, Path, description = "The session's name or id")),

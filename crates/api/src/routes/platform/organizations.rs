@@ -140,7 +140,9 @@ pub(crate) async fn list(
         .into_response())
 }
 
-/// Makes an organization. It has no members yet.
+/// Makes an organization.
+///
+/// It has no members yet.
 #[utoipa::path(
     post, path = "/api/platform/organizations", operation_id = "platform.organizations.create",
     tag = "platform", request_body = CreateOrganization,
@@ -178,7 +180,9 @@ pub(crate) async fn get(operated: Operated<OfAnyOrganization>) -> Response {
         .into_response()
 }
 
-/// Changes the limits of an organization. What it has above a new limit stays.
+/// Changes the limits of an organization.
+///
+/// What it has above a new limit stays.
 #[utoipa::path(
     patch, path = "/api/platform/organizations/{organizationId}",
     operation_id = "platform.organizations.update", tag = "platform",

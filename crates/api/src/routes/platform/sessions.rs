@@ -162,8 +162,10 @@ pub(crate) async fn unassigned(
         .into_response())
 }
 
-/// Gives sessions to organizations: all of them, or none if one of them cannot be. Nothing changes on
-/// WAHA.
+/// Gives sessions to organizations: all of them, or none.
+///
+/// If one of them cannot be given, none is: 422 says why for each line, a dry run in its answer. Nothing
+/// changes on WAHA.
 #[utoipa::path(
     post, path = "/api/platform/sessions/assign", operation_id = "platform.sessions.assign", tag = "platform",
     request_body = AssignSessions,
@@ -177,10 +179,18 @@ pub(crate) async fn assign(
     let (assignments, is_dry_run) = body.check()?;
     let outcomes = adoption::assign(state.services(), &operated.operator, assignments, is_dry_run).await?;
     let resources: Vec<AssignmentResource> = outcomes.into_iter().map(Into::into).collect();
-    let message = match (resources.iter().all(|resource| resource.possible), is_dry_run) {
+    let mut errors = FieldErrors::default();
+    for (line, resource) in resources.iter().enumerate() {
+        if let Some(reason) = &resource.reason {
+            errors.add(&format!("assignments[{line}]"), reason);
+        }
+    }
+    let is_possible = errors.by_field().is_empty();
+    let message = match (is_possible, is_dry_run) {
         (true, true) => "All sessions can be assigned.",
         (true, false) => "Sessions assigned.",
-        (false, _) => "Nothing was assigned; see the reasons.",
+        (false, true) => "Nothing would be assigned; see the reasons.",
+        (false, false) => return Err(errors.into()),
     };
     Ok(operated.reply(message, resources).into_response())
 }

@@ -95,7 +95,9 @@ pub(crate) async fn list(State(state): State<ApiState>, operated: Operated) -> R
     Ok(operated.reply("Tokens retrieved.", resources).into_response())
 }
 
-/// Makes a token for the administrator who asks. Its secret is in this answer and nowhere else.
+/// Makes a token for the administrator who asks.
+///
+/// Its secret is in this answer and nowhere else.
 #[utoipa::path(
     post, path = "/api/platform/tokens", operation_id = "platform.tokens.create", tag = "platform",
     request_body = CreatePlatformToken,
@@ -124,7 +126,9 @@ pub(crate) async fn create(
         .into_response())
 }
 
-/// Takes a platform administrator's token back. It is refused everywhere within five seconds.
+/// Takes a platform administrator's token back.
+///
+/// It is refused everywhere within five seconds.
 #[utoipa::path(
     delete, path = "/api/platform/tokens/{tokenId}", operation_id = "platform.tokens.revoke",
     tag = "platform", params(("tokenId" = String, Path)),

@@ -248,7 +248,9 @@ pub(crate) async fn enable(
         .into_response())
 }
 
-/// Makes a person a member of an organization. Administrators cannot let themselves in.
+/// Makes a person a member of an organization.
+///
+/// Administrators cannot let themselves in.
 #[utoipa::path(
     post, path = "/api/platform/users/{userId}/memberships",
     operation_id = "platform.users.memberships.create", tag = "platform",
@@ -273,7 +275,9 @@ pub(crate) async fn add_membership(
         .into_response())
 }
 
-/// Gives a person a new password and ends their sign-ins. Not for other platform administrators.
+/// Gives a person a new password and ends their sign-ins.
+///
+/// Not for other platform administrators.
 #[utoipa::path(
     post, path = "/api/platform/users/{userId}/password", operation_id = "platform.users.set_password",
     tag = "platform", params(("userId" = String, Path)), request_body = SetPassword,

@@ -14,7 +14,9 @@ use crate::{
     state::ApiState,
 };
 
-/// Stops a session; it stays paired. Repeatable.
+/// Stops a session; it stays paired.
+///
+/// Repeatable.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/stop", operation_id = "sessions.stop", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id")),
@@ -29,7 +31,9 @@ pub(crate) async fn stop(
     Ok(allowed.reply("Session stopped.", resource).into_response())
 }
 
-/// Stops and starts a session. Repeatable.
+/// Stops and starts a session.
+///
+/// Repeatable.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/restart", operation_id = "sessions.restart", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id")),
@@ -44,7 +48,9 @@ pub(crate) async fn restart(
     Ok(allowed.reply("Session restarted.", resource).into_response())
 }
 
-/// Ends a session's pairing with its phone. Repeatable.
+/// Ends a session's pairing with its phone.
+///
+/// Repeatable.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/logout", operation_id = "sessions.logout", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id")),
@@ -59,7 +65,9 @@ pub(crate) async fn logout(
     Ok(allowed.reply("Session logged out.", resource).into_response())
 }
 
-/// Deletes a session on WAHA and here. A second time there is none.
+/// Deletes a session on WAHA and here.
+///
+/// A second time there is none.
 #[utoipa::path(
     delete, path = "/api/waha/sessions/{sessionId}", operation_id = "sessions.delete", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session's name or id")),

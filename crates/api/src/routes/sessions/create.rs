@@ -206,6 +206,7 @@ pub(crate) async fn create(
     Json(body): Json<CreateSession>,
 ) -> Result<Response, ApiError> {
     let session = sessions::create(state.services(), &allowed.access, body.check()?).await?;
+    allowed.note_session(session.id);
     let resource = SessionResource::of(&session, session.observed_at);
     Ok(allowed
         .reply("Session created.", resource)
@@ -234,6 +235,7 @@ pub(crate) async fn start(
     let new = body.check()?;
     let started =
         sessions::start_or_create(state.services(), &allowed.access, allowed.found.clone(), new).await?;
+    allowed.note_session(started.session.id);
     let resource = SessionResource::of(&started.session, started.session.observed_at);
     let reply = if started.is_new {
         allowed.reply("Session created and started.", resource).created()
