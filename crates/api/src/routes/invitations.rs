@@ -238,8 +238,9 @@ pub(crate) async fn open(
         .into_response())
 }
 
-/// Accepts an invitation: as the person who is signed in, or, if nobody has the address yet, as a new
-/// one, who signs in afterwards.
+/// Accepts an invitation.
+///
+/// As the person who is signed in, or, if nobody has the address yet, as a new one, who signs in afterwards.
 #[utoipa::path(
     post, path = "/api/auth/invitations/accept", operation_id = "invitations.accept", tag = "auth",
     security((), ("sign_in" = [])), request_body = AcceptInvitation,

@@ -44,8 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Log> {
         .ok()
         .filter(|_| is_of_levels)
         .map(|_| level)
-        .ok_or(())
-        .map_err(|_| "must be error, warn, info, debug or trace, or a filter such as info,wahana_api=debug");
+        .ok_or("must be error, warn, info, debug or trace, or a filter such as info,wahana_api=debug");
     let level = reader.take("log.level", level);
     Some(Log {
         format: format?,

@@ -196,8 +196,8 @@ pub(crate) async fn health(
     let now = services.now();
     let session = &*news.session;
     let is_fresh = news.sync.is_fresh;
-    let doubt = (!is_fresh).then(|| stale_reason(session, &news.sync, now));
-    let health = match &doubt {
+    let silence = (!is_fresh).then(|| silence(session, &news.sync, now));
+    let health = match &silence {
         Some(reason) => Health {
             status: HealthStatus::Unknown,
             reason,
@@ -253,7 +253,7 @@ pub(crate) async fn health(
 }
 
 /// That WAHA is silent, and what it said before.
-fn stale_reason(session: &Session, sync: &SyncReport, now: Timestamp) -> String {
+fn silence(session: &Session, sync: &SyncReport, now: Timestamp) -> String {
     let why = sync.reason.unwrap_or("WAHA has not answered yet.");
     match sync.synced_at {
         Some(at) => format!(
