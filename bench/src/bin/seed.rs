@@ -132,6 +132,7 @@ fn organization(number: u32, now: Timestamp) -> Organization {
         language: Language::English,
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: now,
         updated_at: now,
     }

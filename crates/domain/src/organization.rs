@@ -13,11 +13,28 @@ pub enum OrganizationState {
     Closed,
 }
 
-/// How many things an organization may have. `None` is no limit.
+/// How much an organization may have and do. `None` is the platform's default, or no limit where there is
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrganizationLimits {
     /// Living sessions.
     pub sessions: Option<i32>,
+    /// Messages, media included, that one session sends in a minute.
+    pub messages_per_minute: Option<i32>,
+    /// Messages, media included, that one session sends in an hour.
+    pub messages_per_hour: Option<i32>,
+    /// Media that one session sends in a minute.
+    pub media_per_minute: Option<i32>,
+    /// Media that one session sends in an hour.
+    pub media_per_hour: Option<i32>,
+    /// Requests with one token in a minute.
+    pub requests_per_minute: Option<i32>,
+    /// Messages that all sessions together send in a minute.
+    pub organization_messages_per_minute: Option<i32>,
+    /// Messages that all sessions together send in an hour.
+    pub organization_messages_per_hour: Option<i32>,
+    /// Messages that all sessions together send in a calendar month of UTC.
+    pub monthly_messages: Option<i32>,
 }
 
 /// How long an organization's data is kept, in days. `None` is for ever.
@@ -60,6 +77,8 @@ pub struct Organization {
     pub limits: OrganizationLimits,
     /// How long its data is kept.
     pub retention: Retention,
+    /// Whether a session that works but hears nothing may be restarted without being asked.
+    pub restarts_silent_sessions: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its row last changed.

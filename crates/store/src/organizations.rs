@@ -88,7 +88,16 @@ pub(crate) fn from_row(row: organization::Model) -> Result<Organization, StoreEr
         language: row.language.parse().map_err(|_| inconsistent("language"))?,
         limits: OrganizationLimits {
             sessions: row.session_limit,
+            messages_per_minute: row.messages_per_minute,
+            messages_per_hour: row.messages_per_hour,
+            media_per_minute: row.media_per_minute,
+            media_per_hour: row.media_per_hour,
+            requests_per_minute: row.requests_per_minute,
+            organization_messages_per_minute: row.organization_messages_per_minute,
+            organization_messages_per_hour: row.organization_messages_per_hour,
+            monthly_messages: row.monthly_messages,
         },
+        restarts_silent_sessions: row.restarts_silent_sessions,
         retention: Retention {
             messages_days: row.message_retention_days,
             media_days: row.media_retention_days,
@@ -114,5 +123,14 @@ pub(crate) fn to_row(organization: &Organization) -> organization::Model {
         audit_retention_days: organization.retention.audit_days,
         created_at: organization.created_at.as_micros(),
         updated_at: organization.updated_at.as_micros(),
+        messages_per_minute: organization.limits.messages_per_minute,
+        messages_per_hour: organization.limits.messages_per_hour,
+        media_per_minute: organization.limits.media_per_minute,
+        media_per_hour: organization.limits.media_per_hour,
+        requests_per_minute: organization.limits.requests_per_minute,
+        organization_messages_per_minute: organization.limits.organization_messages_per_minute,
+        organization_messages_per_hour: organization.limits.organization_messages_per_hour,
+        monthly_messages: organization.limits.monthly_messages,
+        restarts_silent_sessions: organization.restarts_silent_sessions,
     }
 }

@@ -177,6 +177,10 @@ owned_by! {
     session by OrganizationId,
     message by OrganizationId,
     audit_entry by OrganizationId,
+    job by OrganizationId,
+    waha_event by OrganizationId,
+    session_transition by OrganizationId,
+    session_activity by OrganizationId,
 }
 
 /// People belong to nobody; an organization sees its members.

@@ -135,6 +135,7 @@ async fn insert_organization(tx: &PlatformTx) -> OrganizationId {
         language: Language::English,
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: tx.now(),
         updated_at: tx.now(),
     };

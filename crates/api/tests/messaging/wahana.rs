@@ -295,6 +295,7 @@ async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> 
         language: Language::English,
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: now,
         updated_at: now,
     };

@@ -115,6 +115,7 @@ impl Wahana {
             language: Language::English,
             limits: OrganizationLimits::default(),
             retention: Retention::default(),
+            restarts_silent_sessions: false,
             created_at: self.clock_now(),
             updated_at: self.clock_now(),
         };

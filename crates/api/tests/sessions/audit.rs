@@ -106,7 +106,13 @@ async fn refusals_are_logged(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
     let home = world
-        .organization("a", OrganizationLimits { sessions: Some(1) })
+        .organization(
+            "a",
+            OrganizationLimits {
+                sessions: Some(1),
+                ..OrganizationLimits::default()
+            },
+        )
         .await;
     let owner = world.member(home, Role::Owner).await;
     let viewer = world.member(home, Role::Viewer).await;

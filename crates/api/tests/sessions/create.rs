@@ -140,7 +140,13 @@ async fn the_quota_counts_living_sessions(database: &TestDatabase) {
     let world = World::new(database).await;
     let server = world.server("one").await;
     let home = world
-        .organization("a", OrganizationLimits { sessions: Some(2) })
+        .organization(
+            "a",
+            OrganizationLimits {
+                sessions: Some(2),
+                ..OrganizationLimits::default()
+            },
+        )
         .await;
     let owner = world.member(home, Role::Owner).await;
     for name in ["first", "second"] {
@@ -346,7 +352,13 @@ async fn a_burst_makes_one_session_of_a_name_and_keeps_to_the_quota(database: &T
     let world = World::new(database).await;
     let server = world.server("one").await;
     let home = world
-        .organization("a", OrganizationLimits { sessions: Some(3) })
+        .organization(
+            "a",
+            OrganizationLimits {
+                sessions: Some(3),
+                ..OrganizationLimits::default()
+            },
+        )
         .await;
     let owner = world.member(home, Role::Owner).await;
     let burst = futures_util::future::join_all((0..12).map(|number| {

@@ -150,6 +150,7 @@ impl<'a> World<'a> {
             language: Language::English,
             limits,
             retention: Retention::default(),
+            restarts_silent_sessions: false,
             created_at: tx.now(),
             updated_at: tx.now(),
         })

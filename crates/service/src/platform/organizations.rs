@@ -44,8 +44,10 @@ pub async fn create(
         language: new.language.unwrap_or(Language::English),
         limits: OrganizationLimits {
             sessions: new.session_limit,
+            ..OrganizationLimits::default()
         },
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: now,
         updated_at: now,
     };

@@ -17,6 +17,9 @@ pub struct Model {
     pub waha_message_id: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub message_key: Option<String>,
+    pub sender: Option<String>,
+    pub happened_at: Option<i64>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

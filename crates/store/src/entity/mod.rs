@@ -10,15 +10,21 @@ pub(crate) mod access_token;
 pub(crate) mod access_token_session;
 pub(crate) mod audit_entry;
 pub(crate) mod invitation;
+pub(crate) mod job;
+pub(crate) mod lease;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod organization;
 pub(crate) mod password_reset;
 pub(crate) mod platform_token;
+pub(crate) mod process;
 pub(crate) mod session;
+pub(crate) mod session_activity;
+pub(crate) mod session_transition;
 pub(crate) mod sign_in;
 pub(crate) mod user;
 pub(crate) mod user_password;
+pub(crate) mod waha_event;
 pub(crate) mod waha_server;
 
 #[cfg(test)]

@@ -19,6 +19,15 @@ pub struct Model {
     pub audit_retention_days: Option<i32>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub messages_per_minute: Option<i32>,
+    pub messages_per_hour: Option<i32>,
+    pub media_per_minute: Option<i32>,
+    pub media_per_hour: Option<i32>,
+    pub requests_per_minute: Option<i32>,
+    pub organization_messages_per_minute: Option<i32>,
+    pub organization_messages_per_hour: Option<i32>,
+    pub monthly_messages: Option<i32>,
+    pub restarts_silent_sessions: bool,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -66,15 +66,21 @@ fn of_entities() -> Schema {
     add_entity::<access_token_session::Entity>(&mut schema);
     add_entity::<audit_entry::Entity>(&mut schema);
     add_entity::<invitation::Entity>(&mut schema);
+    add_entity::<job::Entity>(&mut schema);
+    add_entity::<lease::Entity>(&mut schema);
     add_entity::<membership::Entity>(&mut schema);
     add_entity::<message::Entity>(&mut schema);
     add_entity::<organization::Entity>(&mut schema);
     add_entity::<password_reset::Entity>(&mut schema);
     add_entity::<platform_token::Entity>(&mut schema);
+    add_entity::<process::Entity>(&mut schema);
     add_entity::<session::Entity>(&mut schema);
+    add_entity::<session_activity::Entity>(&mut schema);
+    add_entity::<session_transition::Entity>(&mut schema);
     add_entity::<sign_in::Entity>(&mut schema);
     add_entity::<user::Entity>(&mut schema);
     add_entity::<user_password::Entity>(&mut schema);
+    add_entity::<waha_event::Entity>(&mut schema);
     add_entity::<waha_server::Entity>(&mut schema);
     schema
 }

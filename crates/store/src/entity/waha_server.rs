@@ -16,6 +16,13 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub removed_at: Option<i64>,
+    pub paused_at: Option<i64>,
+    pub draining_at: Option<i64>,
+    pub organization_id: Option<Uuid>,
+    pub concurrency: Option<i32>,
+    pub requests_per_second: Option<i32>,
+    pub last_event_at: Option<i64>,
+    pub hook_version: i64,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

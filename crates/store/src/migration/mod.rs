@@ -6,6 +6,7 @@
 mod lock;
 mod m20261123_000001_initial;
 mod m20261123_000002_session_changes;
+mod m20261123_000003_upkeep;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261123_000001_initial::Migration),
             Box::new(m20261123_000002_session_changes::Migration),
+            Box::new(m20261123_000003_upkeep::Migration),
         ]
     }
 }

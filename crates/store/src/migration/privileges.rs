@@ -56,13 +56,13 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 14] = [
+pub(crate) const TABLES: [TablePrivileges; 20] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
         tenant: Some((
             Rows::OwnedBy("id"),
-            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, updated_at)",
+            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, updated_at)",
         )),
         platform: ALL,
     },
@@ -94,6 +94,17 @@ pub(crate) const TABLES: [TablePrivileges; 14] = [
         )),
         platform: ALL,
     },
+    TablePrivileges {
+        table: "jobs",
+        // Written with the change that causes it; claiming and ending it is the platform's.
+        tenant: Some((Rows::OwnedBy("organization_id"), APPEND)),
+        platform: ALL,
+    },
+    tenant_owned("waha_events"),
+    tenant_owned("session_transitions"),
+    tenant_owned("session_activity"),
+    platform_only("leases"),
+    platform_only("processes"),
     platform_only("user_passwords"),
     platform_only("platform_tokens"),
     platform_only("sign_ins"),

@@ -69,6 +69,7 @@ impl PlatformTx {
             created_at: Set(now),
             updated_at: Set(now),
             removed_at: Set(None),
+            ..Default::default()
         })
         .await
     }

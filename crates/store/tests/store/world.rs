@@ -261,6 +261,7 @@ pub(crate) fn new_organization(name: &str, now: Timestamp) -> Organization {
         language: Language::English,
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: now,
         updated_at: now,
     }

@@ -353,6 +353,7 @@ async fn insert_organization(store: &Store, name: &str, state: OrganizationState
         language: Language::English,
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
+        restarts_silent_sessions: false,
         created_at: tx.now(),
         updated_at: tx.now(),
     };
