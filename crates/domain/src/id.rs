@@ -79,4 +79,8 @@ ids! {
     MessageId;
     /// A row of the audit log.
     AuditEntryId;
+    /// A piece of background work.
+    JobId;
+    /// A process of wahana, from its start to its end.
+    ProcessId;
 }

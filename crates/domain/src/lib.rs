@@ -9,12 +9,14 @@ mod chat_id;
 mod email;
 mod error_code;
 mod id;
+mod job;
 mod locale;
 mod media;
 mod message;
 mod organization;
 mod password;
 mod phone;
+mod process;
 mod role;
 mod secret;
 mod server;
@@ -34,15 +36,17 @@ pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
 pub use error_code::ErrorCode;
 pub use id::{
-    AuditEntryId, InvitationId, MessageId, OrganizationId, PasswordResetId, ServerId, SessionId, SignInId,
-    UserId,
+    AuditEntryId, InvitationId, JobId, MessageId, OrganizationId, PasswordResetId, ProcessId, ServerId,
+    SessionId, SignInId, UserId,
 };
+pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
 pub use media::{FileName, InvalidMediaType, MediaType};
 pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
 pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};
+pub use process::{Process, ProcessRole, UnknownProcessRole};
 pub use role::{Role, UnknownRole};
 pub use secret::{Secret, SecretHash};
 pub use server::WahaServer;

@@ -13,6 +13,7 @@ mod connection;
 mod entity;
 mod error;
 pub mod invitations;
+pub mod jobs;
 mod key_ring;
 pub mod members;
 pub mod messages;
@@ -35,8 +36,8 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange, ServerLoad, SessionChanges,
-    SessionOnServer, StoredPassword, UserChange,
+    JobClaim, JobCount, JobQuery, Lease, NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange,
+    ServerLoad, SessionChanges, SessionOnServer, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
     Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, UpdateMany, Value,
-    sea_query::{Expr, IntoCondition, NullOrdering, Query, SimpleExpr},
+    sea_query::{Expr, IntoCondition, NullOrdering, OnConflict, Query, SimpleExpr},
 };
 use uuid::Uuid;
 use wahana_domain::{Clock, OrganizationId, Timestamp};
@@ -121,6 +121,21 @@ impl TenantTx {
             .exec_without_returning(&self.transaction)
             .await?;
         Ok(())
+    }
+
+    /// Adds a row, which becomes the organization's, unless a rule of uniqueness stands in the way; says
+    /// whether it did.
+    pub(crate) async fn insert_if_absent<A>(&self, mut row: A) -> Result<bool, StoreError>
+    where
+        A: ActiveModelTrait + Send,
+        A::Entity: TenantOwned,
+    {
+        row.set(A::Entity::ORGANIZATION, self.organization.as_uuid().into());
+        let inserted = A::Entity::insert(row)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(inserted == 1)
     }
 
     /// Changes rows of the organization.

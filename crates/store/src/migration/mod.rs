@@ -7,6 +7,7 @@ mod lock;
 mod m20261123_000001_initial;
 mod m20261123_000002_session_changes;
 mod m20261123_000003_upkeep;
+mod m20261123_000010_work_indexes;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_initial::Migration),
             Box::new(m20261123_000002_session_changes::Migration),
             Box::new(m20261123_000003_upkeep::Migration),
+            Box::new(m20261123_000010_work_indexes::Migration),
         ]
     }
 }

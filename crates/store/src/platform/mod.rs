@@ -4,8 +4,11 @@
 //! [`TenantTx`](crate::TenantTx). On PostgreSQL it runs in a role of its own.
 
 mod identities;
+mod jobs;
+mod leases;
 mod organizations;
 mod people;
+mod processes;
 mod servers;
 mod sessions;
 mod tokens;
@@ -21,6 +24,8 @@ use crate::{
     transaction::{Access, Transaction},
 };
 
+pub use jobs::{JobClaim, JobCount, JobQuery};
+pub use leases::Lease;
 pub use people::{NewUser, StoredPassword, UserChange};
 pub use servers::{NewServer, ServerChange, ServerLoad};
 pub use sessions::{SessionChanges, SessionOnServer};

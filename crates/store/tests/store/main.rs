@@ -11,6 +11,8 @@ mod caches;
 mod errors;
 mod identities;
 mod invitations;
+mod jobs;
+mod leases;
 mod members;
 mod messages;
 mod migrations;

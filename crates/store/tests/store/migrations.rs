@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 3] = [
+const FROZEN: [(&str, &str); 4] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -26,6 +26,10 @@ const FROZEN: [(&str, &str); 3] = [
     (
         "m20261123_000003_upkeep.rs",
         "2451a555d2d635004938c712ddd6a5baf140661657078426d1b8cc7d5a061ce7",
+    ),
+    (
+        "m20261123_000010_work_indexes.rs",
+        "a994e80d48c753d74bf1e8653e79b4e7806b44e14a0d68828563eec171dcb816",
     ),
 ];
 

@@ -1,14 +1,17 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 10] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
+    ("jobs", include_str!("../../src/platform/jobs.rs")),
+    ("leases", include_str!("../../src/platform/leases.rs")),
     (
         "organizations",
         include_str!("../../src/platform/organizations.rs"),
     ),
     ("people", include_str!("../../src/platform/people.rs")),
+    ("processes", include_str!("../../src/platform/processes.rs")),
     ("servers", include_str!("../../src/platform/servers.rs")),
     ("sessions", include_str!("../../src/platform/sessions.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
@@ -25,6 +28,22 @@ identities::identity_of_access_token
 identities::identity_of_platform_token
 identities::identity_of_sign_in
 identities::memberships_of
+jobs::claim_job
+jobs::enqueue
+jobs::expired_jobs
+jobs::extend_job
+jobs::fail_job
+jobs::finish_job
+jobs::has_open_job
+jobs::holds_job
+jobs::job
+jobs::job_counts
+jobs::jobs
+jobs::retry_job
+leases::holds_lease
+leases::release_lease
+leases::renew_lease
+leases::take_lease
 organizations::insert_membership
 organizations::insert_organization
 organizations::is_member
@@ -50,6 +69,9 @@ people::user
 people::user_by_email
 people::user_count
 people::users
+processes::processes
+processes::remove_process
+processes::see_process
 servers::insert_server
 servers::remove_server
 servers::server
