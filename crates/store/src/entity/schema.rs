@@ -194,14 +194,15 @@ fn nobody_but_the_two_roles_has_a_policy_or_a_privilege_on_postgres() {
         let db = TestDatabase::postgres().await;
         let policies = db
             .texts_unguarded(
-                "SELECT DISTINCT policyname || ' to ' || array_to_string(roles, ',') FROM pg_policies ORDER BY 1",
+                "SELECT DISTINCT lower(permissive) || ' ' || policyname || ' to ' || array_to_string(roles, ',') FROM pg_policies ORDER BY 1",
             )
             .await;
         assert_eq!(
             policies,
             [
-                "platform_access to wahana_platform",
-                "tenant_isolation to wahana_tenant"
+                "permissive platform_access to wahana_platform",
+                "permissive tenant_isolation to wahana_tenant",
+                "restrictive platform_deletion to wahana_platform",
             ]
         );
         let grantees = db

@@ -25,7 +25,15 @@ pub(crate) struct TablePrivileges {
     pub(crate) tenant: Option<(Rows, &'static str)>,
     /// What the platform role may do.
     pub(crate) platform: &'static str,
+    /// The condition for rows that the platform role may delete, if not all.
+    pub(crate) deletable: Option<&'static str>,
 }
+
+/// Audit entries whose organization does not keep them any longer, by the database's own clock. Those that
+/// belong to no organization are kept for ninety days at least.
+const PAST_RETENTION: &str = "created_at < (extract(epoch FROM now()) * 1000000)::bigint
+    - 86400000000 * CASE WHEN organization_id IS NULL THEN 90
+        ELSE (SELECT o.audit_retention_days FROM organizations o WHERE o.id = audit_entries.organization_id) END";
 
 /// Which rows of a table are an organization's.
 pub(crate) enum Rows {
@@ -44,6 +52,7 @@ const fn tenant_owned(table: &'static str) -> TablePrivileges {
         table,
         tenant: Some((Rows::OwnedBy("organization_id"), ALL)),
         platform: ALL,
+        deletable: None,
     }
 }
 
@@ -52,6 +61,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
         table,
         tenant: None,
         platform: ALL,
+        deletable: None,
     }
 }
 
@@ -65,6 +75,7 @@ pub(crate) const TABLES: [TablePrivileges; 20] = [
             "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, updated_at)",
         )),
         platform: ALL,
+        deletable: None,
     },
     TablePrivileges {
         table: "memberships",
@@ -74,6 +85,7 @@ pub(crate) const TABLES: [TablePrivileges; 20] = [
             "SELECT, UPDATE (role, updated_at), DELETE",
         )),
         platform: ALL,
+        deletable: None,
     },
     tenant_owned("invitations"),
     tenant_owned("access_tokens"),
@@ -83,7 +95,8 @@ pub(crate) const TABLES: [TablePrivileges; 20] = [
     TablePrivileges {
         table: "audit_entries",
         tenant: Some((Rows::OwnedBy("organization_id"), APPEND)),
-        platform: APPEND,
+        platform: "SELECT, INSERT, DELETE",
+        deletable: Some(PAST_RETENTION),
     },
     TablePrivileges {
         table: "users",
@@ -93,12 +106,14 @@ pub(crate) const TABLES: [TablePrivileges; 20] = [
             "SELECT",
         )),
         platform: ALL,
+        deletable: None,
     },
     TablePrivileges {
         table: "jobs",
         // Written with the change that causes it; claiming and ending it is the platform's.
         tenant: Some((Rows::OwnedBy("organization_id"), APPEND)),
         platform: ALL,
+        deletable: None,
     },
     tenant_owned("waha_events"),
     tenant_owned("session_transitions"),
@@ -161,6 +176,7 @@ fn statements(privileges: &TablePrivileges) -> String {
         table,
         tenant,
         platform,
+        deletable,
     } = privileges;
     let mut sql = format!(
         "REVOKE ALL ON {table} FROM PUBLIC, {TENANT_ROLE}, {PLATFORM_ROLE};
@@ -169,8 +185,16 @@ fn statements(privileges: &TablePrivileges) -> String {
         ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
         DROP POLICY IF EXISTS platform_access ON {table};
         CREATE POLICY platform_access ON {table} TO {PLATFORM_ROLE} USING (true) WITH CHECK (true);
+        DROP POLICY IF EXISTS platform_deletion ON {table};
         DROP POLICY IF EXISTS tenant_isolation ON {table};"
     );
+    if let Some(condition) = deletable {
+        let restriction = format!(
+            "CREATE POLICY platform_deletion ON {table} AS RESTRICTIVE FOR DELETE TO {PLATFORM_ROLE}
+                USING ({condition});"
+        );
+        sql.push_str(&restriction);
+    }
     if let Some((rows, verbs)) = tenant {
         let condition = match rows {
             Rows::OwnedBy(column) => format!("{column} = {CURRENT_ORGANIZATION}"),

@@ -9,6 +9,7 @@ mod leases;
 mod organizations;
 mod people;
 mod processes;
+mod retention;
 mod servers;
 mod sessions;
 mod tokens;

@@ -23,6 +23,7 @@ mod people;
 mod platform_functions;
 mod platform_sessions;
 mod platform_tokens;
+mod retention;
 mod row_security;
 mod runtime_users;
 mod servers;

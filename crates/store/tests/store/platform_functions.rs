@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
     ("jobs", include_str!("../../src/platform/jobs.rs")),
@@ -12,6 +12,7 @@ const SOURCES: [(&str, &str); 10] = [
     ),
     ("people", include_str!("../../src/platform/people.rs")),
     ("processes", include_str!("../../src/platform/processes.rs")),
+    ("retention", include_str!("../../src/platform/retention.rs")),
     ("servers", include_str!("../../src/platform/servers.rs")),
     ("sessions", include_str!("../../src/platform/sessions.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
@@ -72,6 +73,15 @@ people::users
 processes::processes
 processes::remove_process
 processes::see_process
+retention::delete_audit_entries
+retention::delete_ended_password_resets
+retention::delete_ended_sign_ins
+retention::delete_finished_jobs
+retention::delete_messages
+retention::delete_session_activity
+retention::delete_session_transitions
+retention::delete_settled_events
+retention::delete_silent_processes
 servers::insert_server
 servers::remove_server
 servers::server

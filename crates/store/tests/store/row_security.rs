@@ -231,12 +231,45 @@ async fn nobody_who_serves_requests_changes_the_audit_log(db: &TestDatabase) {
     for mut connection in [tenant, platform] {
         for statement in [
             "UPDATE audit_entries SET outcome = 'success'",
-            "DELETE FROM audit_entries",
+            "UPDATE audit_entries SET created_at = 0",
             "TRUNCATE audit_entries",
         ] {
             assert_eq!(change(&mut connection, statement).await, refused(), "{statement}");
         }
     }
+    let mut tenant = connect_for(db, &world.a).await;
+    assert_eq!(change(&mut tenant, "DELETE FROM audit_entries").await, refused());
+}
+
+async fn audit_entries_are_deleted_by_the_platform_and_past_their_retention_alone(db: &TestDatabase) {
+    let world = filled(db).await;
+    let (a, b) = (world.a.id(), world.b.id());
+    // The database's own clock decides.
+    let aged = |owner: &str, days: u32| {
+        format!(
+            "INSERT INTO audit_entries (id, organization_id, actor, operation, outcome, created_at)
+            VALUES (gen_random_uuid(), {owner}, 'system', '{days} days', 'success',
+                (extract(epoch FROM now() - interval '{days} days' - interval '1 minute') * 1000000)::bigint);"
+        )
+    };
+    let of_a = format!("'{a}'");
+    let of_b = format!("'{b}'");
+    let statements = [
+        "UPDATE organizations SET audit_retention_days = NULL WHERE name = 'Beta';".to_owned(),
+        aged(&of_a, 399),
+        aged(&of_a, 400),
+        aged(&of_b, 5000),
+        aged("NULL", 89),
+        aged("NULL", 90),
+    ];
+    db.execute_unguarded(&statements.concat()).await;
+    let mut platform = connect(db, PLATFORM).await;
+    assert_eq!(change(&mut platform, "DELETE FROM audit_entries").await, Ok(2));
+    let mut left = db
+        .texts_unguarded("SELECT operation FROM audit_entries WHERE operation LIKE '%days'")
+        .await;
+    left.sort();
+    assert_eq!(left, ["399 days", "5000 days", "89 days"]);
 }
 
 async fn the_platform_role_sees_every_row_and_owns_nothing(db: &TestDatabase) {
@@ -292,6 +325,7 @@ on_postgres!(
     platform_tables_are_closed_to_the_tenant_role,
     what_is_the_platforms_to_set_is_closed_to_the_tenant_role,
     nobody_who_serves_requests_changes_the_audit_log,
+    audit_entries_are_deleted_by_the_platform_and_past_their_retention_alone,
     the_platform_role_sees_every_row_and_owns_nothing,
     the_name_of_an_organization_ends_with_its_transaction,
 );

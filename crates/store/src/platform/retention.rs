@@ -1,0 +1,147 @@
+//! What is deleted when its time has come: one rule holds for every organization, and the platform keeps
+//! it. Each call deletes no more than a batch, so that nobody waits long for the database.
+
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    sea_query::{Expr, Query},
+};
+use wahana_domain::{OrganizationId, Timestamp};
+
+use super::PlatformTx;
+use crate::{
+    StoreError,
+    entity::{
+        audit_entry, job, message, password_reset, process, session_activity, session_transition, sign_in,
+        waha_event,
+    },
+    transaction::within_database,
+};
+
+impl PlatformTx {
+    /// Deletes events of every organization that came before then and have been dealt with; says how
+    /// many.
+    pub async fn delete_settled_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use waha_event::{Column, Entity};
+        let condition = Condition::all()
+            .add(Column::ReceivedAt.lt(before.as_micros()))
+            .add(Column::State.is_in(["applied", "ignored"]));
+        self.delete_batch::<Entity>(Column::ReceivedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes jobs of every organization that were done or given up before then; says how many.
+    pub async fn delete_finished_jobs(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use job::{Column, Entity};
+        let condition = Column::FinishedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::FinishedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes what every organization's sessions went through before then; says how many rows.
+    pub async fn delete_session_transitions(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use session_transition::{Column, Entity};
+        let condition = Column::HappenedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::HappenedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes what went through every organization's sessions before then; says how many rows.
+    pub async fn delete_session_activity(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use session_activity::{Column, Entity};
+        let condition = Column::Slot.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::Slot, condition, limit).await
+    }
+
+    /// Deletes sign-ins that ended before then; they are people's, and people belong to nobody.
+    pub async fn delete_ended_sign_ins(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use sign_in::{Column, Entity};
+        let condition = Column::ExpiresAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::ExpiresAt, condition, limit)
+            .await
+    }
+
+    /// Deletes password links that ended before then; they are people's, too.
+    pub async fn delete_ended_password_resets(
+        &self,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use password_reset::{Column, Entity};
+        let condition = Column::ExpiresAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::ExpiresAt, condition, limit)
+            .await
+    }
+
+    /// Forgets processes that have not been seen since then; they belong to no organization.
+    pub async fn delete_silent_processes(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use process::{Column, Entity};
+        let condition = Column::SeenAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::SeenAt, condition, limit)
+            .await
+    }
+
+    /// Deletes messages of an organization that were written before then, as its own retention says; says
+    /// how many. Not the organization's transaction, because the same round goes through all of them.
+    pub async fn delete_messages(
+        &self,
+        organization: OrganizationId,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use message::{Column, Entity};
+        let condition = Condition::all()
+            .add(Column::OrganizationId.eq(organization.as_uuid()))
+            .add(Column::CreatedAt.lt(before.as_micros()));
+        self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes audit entries of an organization, or of none, that were written before then; says how many.
+    /// The tenant role may not delete any, and on PostgreSQL the platform's own may only delete what is
+    /// past its retention, whatever is asked here. The caller leaves a row.
+    pub async fn delete_audit_entries(
+        &self,
+        organization: Option<OrganizationId>,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use audit_entry::{Column, Entity};
+        let owner = match organization {
+            Some(organization) => Column::OrganizationId.eq(organization.as_uuid()),
+            None => Column::OrganizationId.is_null(),
+        };
+        let condition = Condition::all()
+            .add(owner)
+            .add(Column::CreatedAt.lt(before.as_micros()));
+        self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes the first rows for which the condition holds.
+    async fn delete_batch<E: EntityTrait>(
+        &self,
+        order: E::Column,
+        condition: Condition,
+        limit: u64,
+    ) -> Result<u64, StoreError>
+    where
+        E: Default,
+    {
+        let key: Vec<E::Column> = E::PrimaryKey::iter()
+            .map(PrimaryKeyToColumn::into_column)
+            .collect();
+        let due = Query::select()
+            .columns(key.clone())
+            .from(E::default())
+            .cond_where(condition)
+            .order_by(order, sea_orm::Order::Asc)
+            .limit(within_database(limit))
+            .take();
+        let key = Expr::tuple(key.into_iter().map(Expr::col));
+        let deleted = E::delete_many()
+            .filter(key.in_subquery(due))
+            .exec(&self.transaction)
+            .await?;
+        Ok(deleted.rows_affected)
+    }
+}
