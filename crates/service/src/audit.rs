@@ -144,13 +144,7 @@ pub(crate) async fn record_by_system(
     session: Option<SessionId>,
     outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    let actor = Actor {
-        kind: ActorKind::System,
-        user: None,
-        token: None,
-        origin: None,
-    };
-    add(tx, &actor, operation, session, outcome).await
+    add(tx, &SYSTEM, operation, session, outcome).await
 }
 
 /// Writes that an operator did something, in the transaction that does it; in an organization's log if it
@@ -186,6 +180,25 @@ async fn add(
     let entry = entry(actor, organization, operation, session, outcome, tx.now());
     Ok(wahana_store::audit::insert(tx, &entry).await?)
 }
+
+/// Writes what wahana itself did, in the platform's transaction that does it; in an organization's log if it
+/// concerned one.
+pub(crate) async fn record_by_system_on_platform(
+    tx: &PlatformTx,
+    organization: Option<OrganizationId>,
+    operation: &str,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    add_to_platform(tx, &SYSTEM, organization, operation, outcome).await
+}
+
+/// wahana itself.
+const SYSTEM: Actor<'static> = Actor {
+    kind: ActorKind::System,
+    user: None,
+    token: None,
+    origin: None,
+};
 
 async fn add_to_platform(
     tx: &PlatformTx,

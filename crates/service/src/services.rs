@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use url::Url;
 use waha_client::{GuardLimits, HttpClient, Timeouts};
-use wahana_domain::{Timestamp, TokenId};
+use wahana_domain::{ProcessId, Timestamp, TokenId};
 use wahana_store::{
     Callers, Credential, Identity, Store, TenantCache,
     sessions::{ServersOfSessions, SessionNamed, SessionQuery},
@@ -18,6 +19,7 @@ use wahana_store::{
 use crate::{
     AllowedNetwork, ServiceError,
     attempts::Attempts,
+    jobs::RetentionSettings,
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
     sync::Synchronizer,
@@ -46,6 +48,8 @@ pub struct ServiceSettings {
     /// The places besides the public ones from which media that organizations name may be fetched.
     /// None by default.
     pub media_allow: Vec<AllowedNetwork>,
+    /// How long the platform keeps things.
+    pub retention: RetentionSettings,
 }
 
 impl ServiceSettings {
@@ -59,6 +63,7 @@ impl ServiceSettings {
             waha_timeouts: Timeouts::default(),
             waha_guard: GuardLimits::default(),
             media_allow: Vec::new(),
+            retention: RetentionSettings::default(),
         }
     }
 }
@@ -77,6 +82,9 @@ pub struct Services {
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
+    pub(crate) started_at: Timestamp,
+    process: ProcessId,
+    work: Arc<Notify>,
     used_tokens: Arc<Mutex<HashMap<TokenId, Timestamp>>>,
     running: TaskTracker,
 }
@@ -97,6 +105,9 @@ impl Services {
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
             session_pages: TenantCache::new(store.clone(), CACHED_SESSIONS),
             session_servers: TenantCache::new(store.clone(), CACHED_SERVER_LISTS),
+            started_at: store.clock().now(),
+            process: ProcessId::new(),
+            work: Arc::default(),
             used_tokens: Arc::default(),
             running: TaskTracker::new(),
             store,
@@ -113,6 +124,22 @@ impl Services {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.store.clock().now()
+    }
+
+    /// The id of this process, by which it owns jobs and leases.
+    #[must_use]
+    pub const fn process(&self) -> ProcessId {
+        self.process
+    }
+
+    /// Tells the workers of this process that a job was committed. Other processes find it soon.
+    pub fn wake_workers(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits until the workers are told that there is work.
+    pub(crate) fn woken(&self) -> impl Future<Output = ()> + '_ {
+        self.work.notified()
     }
 
     /// Makes sure that the database answers and has this release's schema.

@@ -1,0 +1,134 @@
+//! A job that runs, and what a worker needs to know to run jobs.
+
+use tokio_util::sync::CancellationToken;
+use wahana_store::{PlatformTx, Store, StoreError, jobs::ClaimedJob};
+
+use super::JobKind;
+use crate::ServiceError;
+
+/// How a job ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was done; a periodic one comes again after its period.
+    Done,
+    /// It was interrupted and goes on from here as soon as somebody has time.
+    Interrupted,
+}
+
+/// Why a job did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JobError {
+    /// Another worker has it, or may have: nothing may be changed any more.
+    #[error("the job took so long that another worker may have it")]
+    Lost,
+    /// It failed.
+    #[error(transparent)]
+    Failed(#[from] ServiceError),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a worker runs.
+pub(super) trait Work: Send + Sync + 'static {
+    /// Does a job of this kind.
+    fn run(&self, kind: JobKind, job: &Running) -> impl Future<Output = Result<Ended, JobError>> + Send;
+}
+
+/// A job that runs.
+pub(super) struct Running {
+    pub(super) store: Store,
+    pub(super) claimed: ClaimedJob,
+    pub(super) stop: CancellationToken,
+}
+
+impl Running {
+    /// Whether the process stops: what takes long should interrupt itself.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// A transaction in which the job may change something, because nobody else has it until its end.
+    pub(super) async fn write(&self) -> Result<PlatformTx, JobError> {
+        let tx = self.store.platform_write().await?;
+        if tx.holds_job(&self.claimed.lease).await? {
+            Ok(tx)
+        } else {
+            Err(JobError::Lost)
+        }
+    }
+
+    /// Ends the job; a periodic one is to come again.
+    pub(super) async fn end(&self, kind: JobKind, ended: Ended) -> Result<(), JobError> {
+        let tx = self.write().await?;
+        match ended {
+            Ended::Done => {
+                tx.finish_job(&self.claimed.lease).await?;
+                enqueue_next(&tx, kind).await?;
+            }
+            Ended::Interrupted => {
+                tx.fail_job(&self.claimed.lease, INTERRUPTED, Some(tx.now()))
+                    .await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+const INTERRUPTED: &str = "the process stopped meanwhile; the rest is still to be done";
+
+/// Why a job is put back.
+pub(super) enum Cause<'a> {
+    /// It failed, and is tried again by the schedule of its kind.
+    Failed(&'a str),
+    /// Its worker did not come back. That is no fault of the job's, and it is tried again at once, but not
+    /// more often: it may be what ends the workers.
+    Left,
+}
+
+const LEFT: &str = "the process that ran it did not come back in time";
+
+impl Cause<'_> {
+    pub(super) const fn in_words(&self) -> &str {
+        match self {
+            Self::Failed(error) => error,
+            Self::Left => LEFT,
+        }
+    }
+}
+
+/// Puts a job back, or gives it up, as its kind says. Says whether it will be tried again; `None` if another
+/// worker has it.
+pub(super) async fn put_back(
+    tx: &PlatformTx,
+    claimed: &ClaimedJob,
+    kind: Option<JobKind>,
+    cause: &Cause<'_>,
+) -> Result<Option<bool>, StoreError> {
+    // Of a kind that this release does not know it knows no schedule either.
+    let by_schedule = kind.map_or(Some(tx.now()), |kind| {
+        kind.retry_at(claimed.job.attempts, tx.now())
+    });
+    let retry_at = match cause {
+        Cause::Failed(_) => by_schedule,
+        Cause::Left => by_schedule.map(|_| tx.now()),
+    };
+    if !tx.fail_job(&claimed.lease, cause.in_words(), retry_at).await? {
+        return Ok(None);
+    }
+    if let (Some(kind), None) = (kind, retry_at) {
+        enqueue_next(tx, kind).await?;
+    }
+    Ok(Some(retry_at.is_some()))
+}
+
+/// Writes down the next job of a kind that is done again and again.
+async fn enqueue_next(tx: &PlatformTx, kind: JobKind) -> Result<(), StoreError> {
+    if let Some(period) = kind.period() {
+        tx.enqueue(&kind.periodic(tx.now().plus(period))).await?;
+    }
+    Ok(())
+}
