@@ -44,5 +44,5 @@ pub use part::{Part, PartQuery};
 pub use services::{ServiceSettings, Services};
 pub use sync::SyncReport;
 pub use wahana_store::{
-    Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
+    Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential, TableSize,
 };

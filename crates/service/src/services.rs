@@ -12,7 +12,7 @@ use url::Url;
 use waha_client::{GuardLimits, HttpClient, Timeouts};
 use wahana_domain::{ProcessId, Timestamp, TokenId};
 use wahana_store::{
-    Callers, Credential, Identity, Store, TenantCache,
+    Callers, Credential, Identity, Store, TableSize, TenantCache,
     sessions::{ServersOfSessions, SessionNamed, SessionQuery},
 };
 
@@ -150,6 +150,11 @@ impl Services {
     /// How many bytes the database takes on its disk.
     pub async fn database_size(&self) -> Result<u64, ServiceError> {
         Ok(self.store.size().await?)
+    }
+
+    /// How large each table is, by name. On SQLite this reads the whole database.
+    pub async fn table_sizes(&self) -> Result<Vec<TableSize>, ServiceError> {
+        Ok(self.store.table_sizes().await?)
     }
 
     /// Closes the database, after running transactions have ended.

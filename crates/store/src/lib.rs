@@ -24,6 +24,7 @@ mod platform;
 pub mod sessions;
 mod settings;
 mod store;
+mod table_sizes;
 mod tenant;
 mod transaction;
 
@@ -41,4 +42,5 @@ pub use platform::{
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;
+pub use table_sizes::TableSize;
 pub use tenant::{Tenant, TenantTx};

@@ -11,6 +11,7 @@ use crate::{
     migration::{self, SchemaState},
     platform::PlatformTx,
     settings::DatabaseSettings,
+    table_sizes::{self, TableSize},
     tenant::{Tenant, TenantTx},
     transaction::Access,
 };
@@ -102,6 +103,11 @@ impl Store {
     /// How many bytes the database takes on its disk.
     pub async fn size(&self) -> Result<u64, StoreError> {
         connection::size(&self.0.connections.platform_read).await
+    }
+
+    /// How large each table is, by name. On SQLite this reads the whole database.
+    pub async fn table_sizes(&self) -> Result<Vec<TableSize>, StoreError> {
+        table_sizes::read(&self.0.connections.platform_read).await
     }
 
     /// Closes every connection, after running transactions have ended.

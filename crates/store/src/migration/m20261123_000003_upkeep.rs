@@ -77,7 +77,6 @@ fn table(
     table.take()
 }
 
-#[expect(clippy::too_many_lines, reason = "a list of tables reads best in one place")]
 fn tables() -> Vec<TableCreateStatement> {
     vec![
         table(

@@ -29,6 +29,7 @@ mod runtime_users;
 mod servers;
 mod session_list;
 mod sessions;
+mod table_sizes;
 mod transactions;
 mod walls;
 mod world;

@@ -25,7 +25,7 @@ const FROZEN: [(&str, &str); 4] = [
     ),
     (
         "m20261123_000003_upkeep.rs",
-        "2451a555d2d635004938c712ddd6a5baf140661657078426d1b8cc7d5a061ce7",
+        "1e2a2195cee474ad3f0860defa7c9a85cf7ccaf347bd103338f7dcea20e4c980",
     ),
     (
         "m20261123_000010_work_indexes.rs",

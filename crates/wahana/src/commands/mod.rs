@@ -4,6 +4,7 @@ mod configuration;
 mod demo;
 mod doctor;
 mod expiry;
+mod jobs;
 mod keys;
 mod migrate;
 mod organizations;
@@ -71,6 +72,9 @@ enum Command {
     /// WAHA servers.
     #[command(subcommand)]
     Servers(servers::Command),
+    /// Background work.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Sessions that were on WAHA servers before wahana was.
     #[command(subcommand)]
     Sessions(sessions::Command),
@@ -116,6 +120,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Servers(command) => with_services(&settings()?, async |services| {
             servers::run(command, services, output).await
         })?,
+        Command::Jobs(command) => with_services(&settings()?, async |services| {
+            jobs::run(command, services, output).await
+        })?,
         Command::Sessions(command) => with_services(&settings()?, async |services| {
             sessions::run(command, services, output).await
         })?,
@@ -158,6 +165,7 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
         waha_timeouts: settings.waha.timeouts(),
+        retention: settings.retention,
         ..ServiceSettings::at(settings.network.public_url.clone())
     };
     Ok(Services::new(store, http, settings))

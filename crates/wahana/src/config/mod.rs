@@ -7,6 +7,8 @@ mod log;
 mod metrics;
 mod network;
 mod reader;
+mod retention;
+mod role;
 mod setting;
 mod sync;
 mod waha;
@@ -19,6 +21,8 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::Serialize;
+use wahana_domain::ProcessRole;
+use wahana_service::jobs::RetentionSettings;
 use wahana_store::DatabaseSettings;
 
 use self::reader::Reader;
@@ -46,11 +50,13 @@ const NO_SETTINGS: [&str; 2] = ["config", "url"];
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) network: Network,
+    pub(crate) role: ProcessRole,
     pub(crate) database: DatabaseSettings,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
+    pub(crate) retention: RetentionSettings,
     pub(crate) sync: Sync,
     pub(crate) waha: Waha,
 }
@@ -95,11 +101,13 @@ impl Given {
     pub(crate) fn check(&self) -> Result<Settings, Faults> {
         let mut reader = Reader::new(&self.0);
         let network = network::read(&mut reader);
+        let role = role::read(&mut reader);
         let database = database::read(&mut reader);
         let keys = keys::read(&mut reader);
         let limits = limits::read(&mut reader);
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
+        let retention = retention::read(&mut reader);
         let sync = sync::read(&mut reader);
         let waha = waha::read(&mut reader);
         let complete = network
@@ -108,11 +116,13 @@ impl Given {
             .zip(log)
             .map(|(((network, database), keys), log)| Settings {
                 network,
+                role,
                 database,
                 keys,
                 limits,
                 log,
                 metrics,
+                retention,
                 sync,
                 waha,
             });
@@ -123,11 +133,13 @@ impl Given {
     pub(crate) fn effective(&self, settings: &Settings) -> Vec<Effective> {
         let reader = Reader::new(&self.0);
         let mut shown = settings.network.shown();
+        shown.extend(role::shown(settings.role));
         shown.extend(database::shown(&settings.database));
         shown.extend(settings.keys.shown());
         shown.extend(settings.limits.shown());
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
+        shown.extend(retention::shown(settings.retention));
         shown.extend(settings.sync.shown());
         shown.extend(settings.waha.shown());
         shown

@@ -16,12 +16,13 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 24] = [
+pub(crate) const SETTINGS: [Setting; 30] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
     setting("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
     setting("cors_origins", r#"["https://app.example.com"]"#),
+    setting("role", r#""all""#),
     setting("database.url", r#""sqlite:///var/lib/wahana/wahana.db""#),
     setting(
         "database.tenant_url",
@@ -46,6 +47,11 @@ pub(crate) const SETTINGS: [Setting; 24] = [
     setting("log.level", r#""info""#),
     setting("metrics.public", "false"),
     setting("metrics.listen", r#""127.0.0.1:9180""#),
+    setting("retention.events_days", "7"),
+    setting("retention.jobs_days", "30"),
+    setting("retention.history_days", "400"),
+    setting("retention.audit_days", "400"),
+    setting("retention.sign_ins_days", "30"),
     setting("sync.max_age_seconds", "5"),
     setting("sync.wait_seconds", "2"),
     setting("waha.send_seconds", "55"),
