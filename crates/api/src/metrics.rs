@@ -3,6 +3,8 @@
 //! Labels have few values: routes are templates, methods are known ones, and nothing is labelled with
 //! an organization, session or person.
 
+mod work;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::RwLock,
@@ -50,6 +52,7 @@ impl Metrics {
         describe_histogram!(DURATION, "How long answering took, in seconds");
         describe_gauge!(RESIDENT_MEMORY, "Memory of the process, in bytes");
         describe_gauge!(BUILD, "Always 1; the version is a label");
+        work::describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Ok(Self { handle, is_public })
     }

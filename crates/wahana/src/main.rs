@@ -1,5 +1,6 @@
 //! `wahana`: the organization layer for WAHA, as a program.
 
+mod background;
 mod commands;
 mod config;
 mod http_server;

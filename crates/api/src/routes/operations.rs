@@ -94,9 +94,11 @@ pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, A
     }
 }
 
-/// The counts alone, for an address that only the operator reaches.
+/// The counts, and whether the process is alive, for an address that only the operator reaches.
 pub fn metrics_router(metrics: Metrics) -> axum::Router {
-    axum::Router::new().route("/metrics", axum::routing::get(async move || render(&metrics)))
+    axum::Router::new()
+        .route("/metrics", axum::routing::get(async move || render(&metrics)))
+        .route("/healthz", axum::routing::get(async || "wahana is alive.\n"))
 }
 
 fn render(metrics: &Metrics) -> Response {

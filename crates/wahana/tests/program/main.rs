@@ -9,3 +9,4 @@ mod command_line;
 mod demo;
 mod installation;
 mod serve;
+mod work;

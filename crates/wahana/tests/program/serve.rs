@@ -8,14 +8,14 @@ use std::{
 
 use crate::installation::Installation;
 
-struct Server {
+pub(crate) struct Server {
     process: Child,
     log: BufReader<ChildStderr>,
     address: String,
 }
 
 impl Server {
-    fn start(installation: &Installation, extra: &[&str]) -> Self {
+    pub(crate) fn start(installation: &Installation, extra: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], extra].concat();
         let mut process = installation
             .command(&arguments)
@@ -33,17 +33,42 @@ impl Server {
         }
     }
 
+    /// A process that does background work alone, and where its metrics are.
+    pub(crate) fn start_worker(installation: &Installation) -> (Self, String) {
+        let mut process = installation
+            .command(&["serve", "--role", "worker"])
+            .env("WAHANA_METRICS__LISTEN", "127.0.0.1:0")
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let line = read_until(&mut log, "metrics are at http://");
+        let (_, metrics) = line.split_once("http://").unwrap();
+        let address = metrics.split('/').next().unwrap().to_owned();
+        let worker = Self {
+            process,
+            log,
+            address: address.clone(),
+        };
+        (worker, address)
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
+        assert!(self.process.wait().unwrap().success());
+    }
+
     fn send(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         stream
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.get_from(&self.address, path)
     }
 
-    fn get_from(&self, address: &str, path: &str) -> String {
+    pub(crate) fn get_from(&self, address: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",

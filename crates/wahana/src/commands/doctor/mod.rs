@@ -3,6 +3,7 @@
 mod database;
 mod network;
 mod waha;
+mod work;
 
 use std::process::ExitCode;
 
@@ -112,6 +113,7 @@ async fn examine(settings: &Settings) -> Vec<Finding> {
     let (services, found) = database::examine(settings, keys.unwrap_or_else(KeyRing::generate)).await;
     findings.extend(found);
     if let Some(services) = services {
+        findings.extend(work::examine(&services).await);
         if has_keys {
             findings.extend(waha::examine(&services).await);
         }
