@@ -28,7 +28,7 @@ pub(crate) async fn read(connection: &DatabaseConnection) -> Result<Vec<TableSiz
             // Indexes have pages of their own.
             _ => format!(
                 "SELECT (SELECT count(*) FROM {table}) AS counted, coalesce(sum(pages.pgsize), 0) AS bytes
-                FROM sqlite_master AS part JOIN dbstat AS pages ON pages.name = part.name AND pages.aggregate
+                FROM sqlite_master AS part JOIN dbstat AS pages ON pages.name = part.name AND pages.aggregate = 1
                 WHERE part.tbl_name = '{table}'"
             ),
         };

@@ -89,7 +89,7 @@ impl<W: Work> Worker<W> {
         let claim = JobClaim {
             kinds: &JobKind::ALL.map(JobKind::as_str),
             owner: self.services.process(),
-            expires_at: tx.now().plus(LEASE),
+            lease: LEASE,
             after: self.after,
         };
         let claimed = tx.claim_job(&claim).await?;

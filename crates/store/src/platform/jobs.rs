@@ -1,5 +1,7 @@
 //! The queue of background work. Workers serve every organization, in turn.
 
+use std::time::Duration;
+
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, LockBehavior, LockType, OnConflict, Query, SimpleExpr},
@@ -21,8 +23,8 @@ pub struct JobClaim<'a> {
     pub kinds: &'a [&'a str],
     /// The worker's process.
     pub owner: ProcessId,
-    /// Until when it has the job, unless it asks for more.
-    pub expires_at: Timestamp,
+    /// How long it has the job, unless it asks for more.
+    pub lease: Duration,
     /// Whose job it had last: the organization after that is next.
     pub after: Option<OrganizationId>,
 }
@@ -69,6 +71,9 @@ impl PlatformTx {
     /// served last comes the next one that has work, with its oldest job. The platform's own work has a
     /// turn, too. While a job runs, another for the same thing waits.
     pub async fn claim_job(&self, claim: &JobClaim<'_>) -> Result<Option<ClaimedJob>, StoreError> {
+        // One moment for what is due and for how long it is had, or a clock that is set meanwhile ends the
+        // lease before it begins.
+        let now = self.now();
         let own = Column::OrganizationId.is_null();
         let (later, earlier) = match claim.after {
             Some(last) => (
@@ -79,46 +84,36 @@ impl PlatformTx {
         };
         // The platform's turn lies between the last organization and the first.
         for turn in [later, own, earlier] {
-            if let Some(found) = self.due(claim.kinds, turn).one(&self.transaction).await? {
-                return Ok(Some(self.claimed(found, claim).await?));
+            if let Some(found) = due(claim.kinds, turn, now).one(&self.transaction).await? {
+                return Ok(Some(
+                    self.claimed(found, claim.owner, now.plus(claim.lease)).await?,
+                ));
             }
         }
         Ok(None)
     }
 
-    fn due(&self, kinds: &[&str], turn: SimpleExpr) -> Select<Entity> {
-        // Spelled out, because only then do both databases see that the partial indexes hold all of them.
-        Entity::find()
-            .filter(Expr::cust("jobs.state = 'waiting'"))
-            .filter(turn)
-            .filter(Column::RunAt.lte(self.now().as_micros()))
-            .filter(Column::Kind.is_in(kinds.iter().copied()))
-            .filter(Expr::cust(
-                "NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.kind = jobs.kind AND r.subject = jobs.subject)",
-            ))
-            .order_by_asc(Column::OrganizationId)
-            .order_by_asc(Column::RunAt)
-            .order_by_asc(Column::Id)
-            .limit(1)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-    }
-
-    async fn claimed(&self, found: Model, claim: &JobClaim<'_>) -> Result<ClaimedJob, StoreError> {
+    async fn claimed(
+        &self,
+        found: Model,
+        owner: ProcessId,
+        expires_at: Timestamp,
+    ) -> Result<ClaimedJob, StoreError> {
         let lease = JobLease {
             job: found.id.into(),
-            owner: claim.owner,
+            owner,
             epoch: found.lease_epoch + 1,
         };
         let mut job = from_row(found)?;
         job.state = JobState::Running;
         job.attempts += 1;
-        job.lease_expires_at = Some(claim.expires_at);
+        job.lease_expires_at = Some(expires_at);
         Entity::update_many()
             .col_expr(Column::State, Expr::value(JobState::Running.as_str()))
             .col_expr(Column::Attempts, Expr::value(job.attempts))
             .col_expr(Column::LeaseOwner, Expr::value(lease.owner.as_uuid()))
             .col_expr(Column::LeaseEpoch, Expr::value(lease.epoch))
-            .col_expr(Column::LeaseExpiresAt, Expr::value(claim.expires_at.as_micros()))
+            .col_expr(Column::LeaseExpiresAt, Expr::value(expires_at.as_micros()))
             .filter(Column::Id.eq(lease.job.as_uuid()))
             .exec(&self.transaction)
             .await?;
@@ -321,6 +316,24 @@ impl PlatformTx {
             })
             .collect()
     }
+}
+
+/// The oldest job of those whose turn it is.
+fn due(kinds: &[&str], turn: SimpleExpr, now: Timestamp) -> Select<Entity> {
+    // Spelled out, because only then do both databases see that the partial indexes hold all of them.
+    Entity::find()
+            .filter(Expr::cust("jobs.state = 'waiting'"))
+            .filter(turn)
+            .filter(Column::RunAt.lte(now.as_micros()))
+            .filter(Column::Kind.is_in(kinds.iter().copied()))
+            .filter(Expr::cust(
+                "NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.kind = jobs.kind AND r.subject = jobs.subject)",
+            ))
+            .order_by_asc(Column::OrganizationId)
+            .order_by_asc(Column::RunAt)
+            .order_by_asc(Column::Id)
+            .limit(1)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
 }
 
 /// The job while the worker has it.

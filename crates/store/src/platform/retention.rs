@@ -118,15 +118,12 @@ impl PlatformTx {
     }
 
     /// Deletes the first rows for which the condition holds.
-    async fn delete_batch<E: EntityTrait>(
+    async fn delete_batch<E: EntityTrait + Default>(
         &self,
         order: E::Column,
         condition: Condition,
         limit: u64,
-    ) -> Result<u64, StoreError>
-    where
-        E: Default,
-    {
+    ) -> Result<u64, StoreError> {
         let key: Vec<E::Column> = E::PrimaryKey::iter()
             .map(PrimaryKeyToColumn::into_column)
             .collect();

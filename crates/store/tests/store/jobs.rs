@@ -35,7 +35,7 @@ async fn claim_after(world: &World, owner: ProcessId, after: Option<Organization
     let claim = JobClaim {
         kinds: &KINDS,
         owner,
-        expires_at: tx.now().plus(LEASE),
+        lease: LEASE,
         after,
     };
     let claimed = tx.claim_job(&claim).await.unwrap();
@@ -168,7 +168,7 @@ async fn many_workers_never_have_one_job_at_once(db: &TestDatabase) {
                     let claim = JobClaim {
                         kinds: &KINDS,
                         owner: ProcessId::new(),
-                        expires_at: tx.now().plus(LEASE),
+                        lease: LEASE,
                         after: None,
                     };
                     match tx.claim_job(&claim).await.unwrap() {

@@ -138,7 +138,7 @@ async fn jobs_go_after_they_ended(db: &TestDatabase) {
         let claim = JobClaim {
             kinds: &[kind],
             owner: ProcessId::new(),
-            expires_at: START,
+            lease: DAY,
             after: None,
         };
         let claimed = tx.claim_job(&claim).await.unwrap().unwrap();
