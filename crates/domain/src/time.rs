@@ -2,8 +2,11 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -139,6 +142,54 @@ const PAIRS_OF_DIGITS: [[u8; 2]; 100] = {
     pairs
 };
 
+/// A calendar month of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    year: u32,
+    month: u32,
+}
+
+impl Month {
+    /// The month in which a moment lies; of a moment before the year 0 the first month that there is.
+    #[must_use]
+    pub fn of(moment: Timestamp) -> Self {
+        let (year, month, _) = civil_date(civil_day(moment));
+        Self { year, month }
+    }
+
+    /// The month as it is stored: year and month in digits, such as 202601.
+    #[must_use]
+    pub fn as_number(self) -> i64 {
+        i64::from(self.year) * 100 + i64::from(self.month)
+    }
+
+    /// How long it is from a moment in this month until the next month begins.
+    #[must_use]
+    pub fn left_at(self, moment: Timestamp) -> Duration {
+        let day = civil_day(moment);
+        // At most 31 days ahead is a day of another month.
+        let next = (day..).take(32).find(|day| {
+            let (year, month, _) = civil_date(*day);
+            (year, month) > (self.year, self.month)
+        });
+        let next = i64::from(next.unwrap_or(day)) - DAYS_BEFORE_1970;
+        Timestamp::from_micros(next * MICROS_PER_DAY).since(moment)
+    }
+}
+
+/// The day of a moment, counted as [`civil_date`] does.
+fn civil_day(moment: Timestamp) -> u32 {
+    let day = moment.0.div_euclid(MICROS_PER_DAY) + DAYS_BEFORE_1970;
+    // The range of a timestamp ends long before that of days does.
+    u32::try_from(day.max(0)).unwrap_or(u32::MAX)
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
 /// Year, month and day of a day counted from 0000-03-01, so that the leap day is the last of its year, in
 /// the Gregorian calendar.
 const fn civil_date(day: u32) -> (u32, u32, u32) {
@@ -182,7 +233,16 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// How much time has passed since some moment in the past, the same one for as long as the process
+    /// runs. Setting the clock does not change it, so this is what to measure by.
+    fn elapsed(&self) -> Duration {
+        SINCE.elapsed()
+    }
 }
+
+/// The moment from which the machine's clock measures.
+static SINCE: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -200,29 +260,41 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is told to move; for tests.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    elapsed_micros: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self {
+            now: AtomicI64::new(now.0),
+            elapsed_micros: AtomicU64::new(0),
+        }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        self.elapsed_micros.fetch_add(micros, Ordering::SeqCst);
         self.set(self.now().plus(by));
     }
 
-    /// Moves the clock to `now`, which may lie in the past.
+    /// Sets the clock to `now`, which may lie in the past, without any time passing.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::SeqCst);
+        self.now.store(now.0, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.elapsed_micros.load(Ordering::SeqCst))
     }
 }
 
@@ -258,6 +330,34 @@ mod tests {
             Timestamp::from_seconds(253_402_300_800).to_string(),
             after.to_rfc3339_opts(SecondsFormat::Micros, true)
         );
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_one_begins() {
+        let moment = |text: &str| Timestamp::parse(text).unwrap();
+        for (text, name, number, left) in [
+            ("2026-12-31T23:59:59Z", "2026-12", 202_612, 1),
+            ("2027-01-01T00:00:00Z", "2027-01", 202_701, 31 * 86_400),
+            ("2028-02-28T00:00:00Z", "2028-02", 202_802, 2 * 86_400),
+        ] {
+            let month = Month::of(moment(text));
+            assert_eq!((month.to_string().as_str(), month.as_number()), (name, number));
+            assert_eq!(month.left_at(moment(text)), Duration::from_secs(left));
+        }
+        // Local midnight is not the month's end.
+        assert_eq!(
+            Month::of(moment("2026-12-01T06:59:59+07:00")).to_string(),
+            "2026-11"
+        );
+    }
+
+    #[test]
+    fn setting_a_clock_takes_no_time() {
+        let clock = ManualClock::at(Timestamp::from_seconds(1000));
+        clock.advance(Duration::from_secs(5));
+        clock.set(Timestamp::from_seconds(10));
+        assert_eq!(clock.elapsed(), Duration::from_secs(5));
+        assert_eq!(clock.now(), Timestamp::from_seconds(10));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod store;
 mod table_sizes;
 mod tenant;
 mod transaction;
+pub mod usage;
 
 pub use cache::{CachedRead, TenantCache};
 pub use callers::{

@@ -196,6 +196,7 @@ owned_by! {
     waha_event by OrganizationId,
     session_transition by OrganizationId,
     session_activity by OrganizationId,
+    message_usage by OrganizationId,
 }
 
 /// People belong to nobody; an organization sees its members.

@@ -14,6 +14,7 @@ pub(crate) mod job;
 pub(crate) mod lease;
 pub(crate) mod membership;
 pub(crate) mod message;
+pub(crate) mod message_usage;
 pub(crate) mod organization;
 pub(crate) mod password_reset;
 pub(crate) mod platform_token;

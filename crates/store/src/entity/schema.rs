@@ -70,6 +70,7 @@ fn of_entities() -> Schema {
     add_entity::<lease::Entity>(&mut schema);
     add_entity::<membership::Entity>(&mut schema);
     add_entity::<message::Entity>(&mut schema);
+    add_entity::<message_usage::Entity>(&mut schema);
     add_entity::<organization::Entity>(&mut schema);
     add_entity::<password_reset::Entity>(&mut schema);
     add_entity::<platform_token::Entity>(&mut schema);

@@ -8,6 +8,7 @@ mod m20261123_000001_initial;
 mod m20261123_000002_session_changes;
 mod m20261123_000003_upkeep;
 mod m20261123_000010_work_indexes;
+mod m20261123_000011_message_usage;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_session_changes::Migration),
             Box::new(m20261123_000003_upkeep::Migration),
             Box::new(m20261123_000010_work_indexes::Migration),
+            Box::new(m20261123_000011_message_usage::Migration),
         ]
     }
 }

@@ -5,14 +5,14 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
     sea_query::{Expr, Query},
 };
-use wahana_domain::{OrganizationId, Timestamp};
+use wahana_domain::{Month, OrganizationId, Timestamp};
 
 use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, job, message, password_reset, process, session_activity, session_transition, sign_in,
-        waha_event,
+        audit_entry, job, message, message_usage, password_reset, process, session_activity,
+        session_transition, sign_in, waha_event,
     },
     transaction::within_database,
 };
@@ -50,6 +50,13 @@ impl PlatformTx {
         use session_activity::{Column, Entity};
         let condition = Column::Slot.lt(before.as_micros()).into();
         self.delete_batch::<Entity>(Column::Slot, condition, limit).await
+    }
+
+    /// Deletes how much every organization sent in the months before this one; says how many rows.
+    pub async fn delete_message_usage(&self, before: Month, limit: u64) -> Result<u64, StoreError> {
+        use message_usage::{Column, Entity};
+        let condition = Column::Month.lt(before.as_number()).into();
+        self.delete_batch::<Entity>(Column::Month, condition, limit).await
     }
 
     /// Deletes sign-ins that ended before then; they are people's, and people belong to nobody.

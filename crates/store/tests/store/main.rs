@@ -31,5 +31,6 @@ mod session_list;
 mod sessions;
 mod table_sizes;
 mod transactions;
+mod usage;
 mod walls;
 mod world;

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 4] = [
+const FROZEN: [(&str, &str); 5] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -30,6 +30,10 @@ const FROZEN: [(&str, &str); 4] = [
     (
         "m20261123_000010_work_indexes.rs",
         "a994e80d48c753d74bf1e8653e79b4e7806b44e14a0d68828563eec171dcb816",
+    ),
+    (
+        "m20261123_000011_message_usage.rs",
+        "f475ef192dec7edb84dd7a2aa72a5a911c80053a2a21b87e0080ed264e57a51d",
     ),
 ];
 

@@ -77,6 +77,7 @@ retention::delete_audit_entries
 retention::delete_ended_password_resets
 retention::delete_ended_sign_ins
 retention::delete_finished_jobs
+retention::delete_message_usage
 retention::delete_messages
 retention::delete_session_activity
 retention::delete_session_transitions

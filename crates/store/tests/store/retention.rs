@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use wahana_domain::{Process, ProcessId, ProcessRole, Timestamp};
+use wahana_domain::{Month, Process, ProcessId, ProcessRole, Timestamp};
 use wahana_store::{
     JobClaim, PlatformTx, audit,
     jobs::{self, NewJob},
-    messages,
+    messages, usage,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -86,6 +86,30 @@ async fn histories_go_when_they_are_due_and_of_every_organization(db: &TestDatab
         left(db, "SELECT CAST(messages_sent AS text) FROM session_activity").await,
         ["399", "399"]
     );
+}
+
+async fn what_was_sent_is_forgotten_by_whole_months_and_of_every_organization(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let months = [days_ago(800), days_ago(400), START].map(Month::of);
+    for organization in [&world.a, &world.b] {
+        let tx = world.write(organization).await;
+        for month in months {
+            assert!(usage::raise(&tx, month, None).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+    }
+    let tx = world.platform_write().await;
+    assert_eq!(tx.delete_message_usage(months[1], 1).await.unwrap(), 1);
+    assert_eq!(tx.delete_message_usage(months[1], EVERYTHING).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    for organization in [&world.a, &world.b] {
+        let tx = world.read(organization).await;
+        let mut left = Vec::new();
+        for month in months {
+            left.push(usage::messages(&tx, month).await.unwrap());
+        }
+        assert_eq!(left, [0, 1, 1]);
+    }
 }
 
 async fn a_batch_is_no_larger_than_asked_and_takes_the_oldest(db: &TestDatabase) {
@@ -251,6 +275,7 @@ async fn what_let_people_in_goes_after_it_ended(db: &TestDatabase) {
 
 on_both_databases!(
     histories_go_when_they_are_due_and_of_every_organization,
+    what_was_sent_is_forgotten_by_whole_months_and_of_every_organization,
     a_batch_is_no_larger_than_asked_and_takes_the_oldest,
     jobs_go_after_they_ended,
     audit_entries_and_messages_go_by_organization,
