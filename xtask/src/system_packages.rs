@@ -22,7 +22,13 @@ const POSTGRESQL: Need = Need {
     is_present: || postgres::program_folder().is_ok(),
 };
 
-const NEEDS: &[Need] = &[POSTGRESQL];
+const REDIS: Need = Need {
+    name: "Redis",
+    package: "redis-server",
+    is_present: || is_on_path("redis-server"),
+};
+
+const NEEDS: &[Need] = &[POSTGRESQL, REDIS];
 
 /// What the benchmark needs besides.
 const BENCH_NEEDS: &[Need] = &[

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -13,7 +13,10 @@ use utoipa::{
     openapi::{ObjectBuilder, Schema, schema::Type},
 };
 use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, Timestamp};
-use wahana_service::{FieldErrors, ServiceError};
+use wahana_service::{
+    FieldErrors, ServiceError,
+    limits::{Allowance, whole_seconds},
+};
 
 /// The status that goes with a code.
 const fn status(code: ErrorCode) -> StatusCode {
@@ -56,6 +59,8 @@ pub(crate) struct ApiError {
     message: String,
     fields: Option<FieldErrors>,
     retry_after: Option<Duration>,
+    /// The limit that refused.
+    allowance: Option<Box<Allowance>>,
     unknown: Option<Box<UnknownOutcome>>,
     /// What only the log may say.
     internal: Option<String>,
@@ -117,6 +122,7 @@ impl ApiError {
             message: message.into(),
             fields: None,
             retry_after: None,
+            allowance: None,
             unknown: None,
             internal: None,
         }
@@ -176,10 +182,10 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(retry_after) = self.retry_after {
-            headers.insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(retry_after.as_secs().max(1)),
-            );
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
+        }
+        if let Some(allowance) = &self.allowance {
+            set_limit_headers(headers, **allowance);
         }
         response
     }
@@ -210,9 +216,14 @@ impl From<ServiceError> for ApiError {
                 fields: Some(fields),
                 ..Self::new(code, message)
             },
-            ServiceError::RateLimited { retry_after } | ServiceError::WahaUnavailable { retry_after, .. } => {
+            ServiceError::WahaUnavailable { retry_after, .. } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(code, message)
+            },
+            ServiceError::RateLimited { allowance, .. } | ServiceError::QuotaExceeded { allowance, .. } => {
                 Self {
-                    retry_after: Some(retry_after),
+                    retry_after: Some(allowance.reset_after),
+                    allowance: Some(Box::new(allowance)),
                     ..Self::new(code, message)
                 }
             }
@@ -250,10 +261,20 @@ impl From<ServiceError> for ApiError {
             | ServiceError::MediaTooLarge { .. }
             | ServiceError::Conflict { .. }
             | ServiceError::SessionNotReady { .. }
-            | ServiceError::QuotaExceeded(_)
             | ServiceError::WahaFaulty(_) => Self::new(code, message),
         }
     }
+}
+
+pub(crate) const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+pub(crate) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+pub(crate) const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Says how much of a limit is left, in the headers that the IETF's early drafts on rate limits have.
+pub(crate) fn set_limit_headers(headers: &mut HeaderMap, allowance: Allowance) {
+    headers.insert(LIMIT, HeaderValue::from(allowance.limit));
+    headers.insert(REMAINING, HeaderValue::from(allowance.remaining));
+    headers.insert(RESET, HeaderValue::from(whole_seconds(allowance.reset_after)));
 }
 
 /// When to come back after our own storage could not be reached.

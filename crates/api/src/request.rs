@@ -17,7 +17,12 @@ use uuid::Uuid;
 use wahana_domain::{OrganizationId, SessionId, Timestamp, TokenId, UserId};
 use wahana_service::{Context, Credential, Operator, Person, RequestOrigin, audit};
 
-use crate::{error::ApiError, metrics::count_request, origin::source_address, state::ApiState};
+use crate::{
+    error::{ApiError, LIMIT, set_limit_headers},
+    metrics::count_request,
+    origin::source_address,
+    state::ApiState,
+};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -181,6 +186,12 @@ pub(crate) async fn surround(State(state): State<ApiState>, mut request: Request
     }
     set_headers(response.headers_mut(), scope.origin());
     abandoned.answered();
+    // What refused has said so already; else the nearest limit that was kept does.
+    if let Some(allowance) = scope.origin().allowance()
+        && !response.headers().contains_key(LIMIT)
+    {
+        set_limit_headers(response.headers_mut(), allowance);
+    }
     count_request(&method, route, response.status().as_u16(), begun.elapsed());
     log(&scope, &method, route, &response, error.as_deref(), begun);
     response

@@ -1,4 +1,5 @@
-//! Limits on guessing: of passwords, and of the secrets in links. Counted in this process.
+//! Limits on guessing: of passwords, and of the secrets in links. Counted in this process, by time that is
+//! measured: setting the clock gives nobody more guesses and locks nobody out.
 
 use std::{
     collections::HashMap,
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use wahana_domain::{Clock, EmailAddress, Timestamp};
+use wahana_domain::{Clock, EmailAddress};
 
 use crate::ServiceError;
 
@@ -68,7 +69,7 @@ impl Attempts {
     ) -> Result<Attempt<'_>, ServiceError> {
         let mut attempt = self.on_link(source)?;
         let account = email.canonical().to_owned();
-        self.by_account.take(&account, self.clock.now())?;
+        self.by_account.take(&account, self.clock.elapsed())?;
         attempt.account = Some(account);
         Ok(attempt)
     }
@@ -76,7 +77,7 @@ impl Attempts {
     /// Counts an attempt with the secret of a link.
     pub(crate) fn on_link(&self, source: Option<IpAddr>) -> Result<Attempt<'_>, ServiceError> {
         let source = source.map(network);
-        self.by_source.take(&source, self.clock.now())?;
+        self.by_source.take(&source, self.clock.elapsed())?;
         Ok(Attempt {
             attempts: self,
             source,
@@ -111,7 +112,7 @@ fn network(address: IpAddr) -> IpAddr {
 struct Limiter<K> {
     rate: Rate,
     capacity: usize,
-    full_at: Mutex<HashMap<K, Timestamp>>,
+    full_at: Mutex<HashMap<K, Duration>>,
 }
 
 impl<K: Clone + Eq + Hash> Limiter<K> {
@@ -124,33 +125,31 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
     }
 
     /// Takes one from the bucket.
-    fn take(&self, key: &K, now: Timestamp) -> Result<(), ServiceError> {
+    fn take(&self, key: &K, now: Duration) -> Result<(), ServiceError> {
         let Rate { burst, one_each } = self.rate;
         let Ok(mut full_at) = self.full_at.lock() else {
             return Err(ServiceError::Internal("the limits are poisoned".to_owned()));
         };
-        let empty = now.plus(one_each * burst);
+        let empty = now + one_each * burst;
         let before = match full_at.get_mut(key) {
             Some(at) => {
-                // A clock that was set back locks nobody out for longer than an empty bucket does.
-                *at = (*at).clamp(now, empty);
+                *at = (*at).max(now);
                 *at
             }
             None => now,
         };
-        let after = before.plus(one_each);
+        let after = before + one_each;
         if after > empty {
-            return Err(ServiceError::RateLimited {
-                retry_after: after.since(empty),
-            });
+            return Err(ServiceError::too_many_attempts(
+                burst,
+                after.saturating_sub(empty),
+            ));
         }
         if full_at.len() >= self.capacity && !full_at.contains_key(key) {
             full_at.retain(|_, at| *at > now);
             // Forgetting somebody would give their guesses back.
             if full_at.len() >= self.capacity {
-                return Err(ServiceError::RateLimited {
-                    retry_after: one_each,
-                });
+                return Err(ServiceError::too_many_attempts(burst, one_each));
             }
         }
         full_at.insert(key.clone(), after);
@@ -161,18 +160,18 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
         if let Ok(mut full_at) = self.full_at.lock()
             && let Some(at) = full_at.get_mut(key)
         {
-            *at = at.minus(self.rate.one_each);
+            *at = at.saturating_sub(self.rate.one_each);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use wahana_domain::ManualClock;
+    use wahana_domain::{ManualClock, Timestamp};
 
     use super::*;
 
-    const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const START: Duration = Duration::from_hours(24);
     const RATE: Rate = Rate {
         burst: 3,
         one_each: Duration::from_secs(10),
@@ -180,7 +179,10 @@ mod tests {
 
     fn retry_after(taken: Result<(), ServiceError>) -> Duration {
         match taken {
-            Err(ServiceError::RateLimited { retry_after }) => retry_after,
+            Err(ServiceError::RateLimited { allowance, .. }) => {
+                assert_eq!((allowance.limit, allowance.remaining), (RATE.burst, 0));
+                allowance.reset_after
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -193,7 +195,7 @@ mod tests {
         }
         assert_eq!(retry_after(limiter.take(&1, START)), Duration::from_secs(10));
         limiter.take(&2, START).unwrap();
-        let later = START.plus(Duration::from_secs(10));
+        let later = START + Duration::from_secs(10);
         limiter.take(&1, later).unwrap();
         assert_eq!(retry_after(limiter.take(&1, later)), Duration::from_secs(10));
     }
@@ -208,12 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_locks_out_no_longer_than_an_empty_bucket() {
-        let limiter = Limiter::new(RATE, 10);
-        limiter.take(&1, START).unwrap();
-        let before = START.minus(Duration::from_hours(24));
-        assert_eq!(retry_after(limiter.take(&1, before)), Duration::from_secs(10));
-        limiter.take(&1, before.plus(Duration::from_secs(10))).unwrap();
+    fn setting_the_clock_gives_no_guesses_and_locks_nobody_out() {
+        let start = Timestamp::from_seconds(1_800_000_000);
+        let clock = Arc::new(ManualClock::at(start));
+        let attempts = Attempts::new(clock.clone());
+        let attempt = || attempts.on_link(None).map(|_counted| ());
+        for _ in 0..BY_SOURCE.burst {
+            attempt().unwrap();
+        }
+        let day = Duration::from_hours(24);
+        for set_to in [start.plus(day), start.minus(day)] {
+            clock.set(set_to);
+            assert!(attempt().is_err());
+        }
+        clock.advance(BY_SOURCE.one_each);
+        attempt().unwrap();
+        assert!(attempt().is_err());
     }
 
     #[test]
@@ -226,12 +238,12 @@ mod tests {
         }
         retry_after(limiter.take(&3, START));
         retry_after(limiter.take(&1, START));
-        limiter.take(&3, START.plus(Duration::from_secs(31))).unwrap();
+        limiter.take(&3, START + Duration::from_secs(31)).unwrap();
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_source_and_mapped_addresses_are_those_of_ipv4() {
-        let attempts = Attempts::new(Arc::new(ManualClock::at(START)));
+        let attempts = Attempts::new(Arc::new(ManualClock::at(Timestamp::from_seconds(0))));
         for host in 1..=20 {
             let source = format!("2001:db8:1:2::{host:x}").parse().ok();
             let _counted = attempts.on_link(source).unwrap();

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -11,7 +11,7 @@ use std::{
 use wahana_domain::{ActorKind, SignInId, TokenId, UserId};
 use wahana_store::{Caller, Credential, Identity, PlatformAdministrator};
 
-use crate::ServiceError;
+use crate::{ServiceError, limits::Allowance};
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,7 @@ pub struct RequestOrigin {
     /// Whose address it came from.
     pub source_address: Option<IpAddr>,
     recorded: Arc<AtomicBool>,
+    allowance: Arc<Mutex<Option<Allowance>>>,
 }
 
 impl RequestOrigin {
@@ -31,6 +32,7 @@ impl RequestOrigin {
             request_id,
             source_address,
             recorded: Arc::default(),
+            allowance: Arc::default(),
         }
     }
 
@@ -38,6 +40,19 @@ impl RequestOrigin {
     #[must_use]
     pub fn outcome_is_recorded(&self) -> bool {
         self.recorded.load(Ordering::Acquire)
+    }
+
+    /// How much is left of the limit that is nearest to its end among those that the request kept.
+    #[must_use]
+    pub fn allowance(&self) -> Option<Allowance> {
+        *self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note_allowance(&self, noted: Allowance) {
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowance.is_none_or(|before| noted.remaining < before.remaining) {
+            *allowance = Some(noted);
+        }
     }
 
     pub(crate) fn set_outcome_recorded(&self) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, SessionStatus};
 use wahana_store::{StoreError, Uniqueness};
 
-use crate::FieldErrors;
+use crate::{FieldErrors, limits::Allowance};
 
 /// Why a service function did not do what was asked. `api` maps it to HTTP in one place.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +46,20 @@ pub enum ServiceError {
         message: String,
     },
     /// The organization has as many as it may.
-    #[error("{0}")]
-    QuotaExceeded(String),
-    /// Too many attempts.
-    #[error("Too many attempts. Try again later.")]
+    #[error("{message}")]
+    QuotaExceeded {
+        /// How many there may be and what to do.
+        message: String,
+        /// The quota, and when there may be more without anything being done.
+        allowance: Allowance,
+    },
+    /// Too much at once.
+    #[error("{message}")]
     RateLimited {
-        /// When it may be tried again.
-        retry_after: Duration,
+        /// What there was too much of.
+        message: String,
+        /// The limit, and when it may be tried again.
+        allowance: Allowance,
     },
     /// A person's e-mail address or password is wrong; which of them is never told.
     #[error("E-mail address or password is wrong.")]
@@ -115,6 +122,19 @@ impl ServiceError {
         }
     }
 
+    /// There were too many attempts at something that can be guessed, `limit` of which are let happen
+    /// at once.
+    pub(crate) fn too_many_attempts(limit: u32, retry_after: Duration) -> Self {
+        Self::RateLimited {
+            message: "Too many attempts. Try again later.".to_owned(),
+            allowance: Allowance {
+                limit,
+                remaining: 0,
+                reset_after: retry_after,
+            },
+        }
+    }
+
     /// The code by which programs and the audit log tell it from others.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
@@ -137,7 +157,7 @@ impl ServiceError {
                 ..
             } => ErrorCode::Conflict,
             Self::SessionNotReady { .. } => ErrorCode::SessionNotReady,
-            Self::QuotaExceeded(_) => ErrorCode::QuotaExceeded,
+            Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
             Self::RateLimited { .. } => ErrorCode::RateLimitExceeded,
             Self::WrongPassword => ErrorCode::Unauthenticated,
             Self::WahaFaulty(_) => ErrorCode::WahaError,

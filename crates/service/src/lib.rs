@@ -18,6 +18,7 @@ mod fields;
 pub mod groups;
 pub mod invitations;
 pub mod jobs;
+pub mod limits;
 mod links;
 pub mod members;
 pub mod messages;

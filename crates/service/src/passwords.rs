@@ -74,8 +74,8 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let _place = self.places.try_acquire().map_err(|_| ServiceError::RateLimited {
-            retry_after: RETRY_AFTER,
+        let _place = self.places.try_acquire().map_err(|_| {
+            ServiceError::too_many_attempts(u32::try_from(PLACES).unwrap_or(u32::MAX), RETRY_AFTER)
         })?;
         let running = self.running.clone().acquire_owned();
         let running = running.await.map_err(|error| internal(&error))?;

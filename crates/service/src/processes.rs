@@ -11,7 +11,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 /// A process that was silent for longer has most likely ended.
 const SILENCE: Duration = Duration::from_secs(35);
 
-/// Says that this process lives and what it does.
+/// Says that this process lives and what it does, and counts among how many the limits are shared while
+/// Redis is away.
 pub async fn announce(services: &Services, name: &str, role: ProcessRole) -> Result<(), ServiceError> {
     let tx = services.store.platform_write().await?;
     tx.see_process(&Process {
@@ -22,7 +23,11 @@ pub async fn announce(services: &Services, name: &str, role: ProcessRole) -> Res
         seen_at: tx.now(),
     })
     .await?;
-    Ok(tx.commit().await?)
+    let living = tx.processes(tx.now().minus(SILENCE)).await?;
+    tx.commit().await?;
+    let serving = living.iter().filter(|process| process.role.serves_requests());
+    services.set_living_processes(serving.count());
+    Ok(())
 }
 
 /// Takes this process off the list, at its end.

@@ -20,6 +20,7 @@ use crate::{
     AllowedNetwork, ServiceError,
     attempts::Attempts,
     jobs::RetentionSettings,
+    limits::{LimitSettings, Limits},
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
     sync::Synchronizer,
@@ -50,6 +51,8 @@ pub struct ServiceSettings {
     pub media_allow: Vec<AllowedNetwork>,
     /// How long the platform keeps things.
     pub retention: RetentionSettings,
+    /// How much callers may ask for.
+    pub limits: LimitSettings,
 }
 
 impl ServiceSettings {
@@ -64,6 +67,7 @@ impl ServiceSettings {
             waha_guard: GuardLimits::default(),
             media_allow: Vec::new(),
             retention: RetentionSettings::default(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -76,6 +80,7 @@ pub struct Services {
     pub(crate) callers: Callers,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) attempts: Arc<Attempts>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) upstreams: Upstreams,
     pub(crate) sync: Synchronizer,
     pub(crate) media: Fetcher,
@@ -97,10 +102,10 @@ impl Services {
         Self {
             sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
-            settings,
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),
             attempts: Arc::new(Attempts::new(store.clock().clone())),
+            limits: Limits::new(settings.limits.clone(), store.clock().clone()),
             upstreams,
             session_by_name: TenantCache::new(store.clone(), CACHED_SESSIONS),
             session_pages: TenantCache::new(store.clone(), CACHED_SESSIONS),
@@ -108,6 +113,7 @@ impl Services {
             started_at: store.clock().now(),
             process: ProcessId::new(),
             work: Arc::default(),
+            settings,
             used_tokens: Arc::default(),
             running: TaskTracker::new(),
             store,

@@ -5,4 +5,5 @@ pub mod app;
 pub mod cutting_proxy;
 pub mod database;
 pub mod postgres;
+pub mod redis;
 pub mod sqlite;

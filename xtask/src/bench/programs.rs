@@ -150,6 +150,10 @@ impl Wahana {
             .env("WAHANA_PUBLIC_URL", format!("http://{address}"))
             .env("WAHANA_DATABASE__URL", &database.url)
             .env("WAHANA_KEYS__FILE", &database.keys)
+            // The load comes from few tokens for its size, and refusals are not what is measured.
+            .env("WAHANA_LIMITS__REQUESTS_PER_MINUTE", "10000000")
+            .env("WAHANA_LIMITS__MESSAGES_PER_MINUTE", "10000000")
+            .env("WAHANA_LIMITS__MESSAGES_PER_HOUR", "10000000")
             // No configuration of this machine's is to be found.
             .current_dir(bench.folder.path());
         let process = Server::start(command, &bench.path(&format!("{name}.wahana.log")))?;

@@ -11,6 +11,7 @@ use wahana_domain::{AccessToken, Invitation, Member, Session, SessionId};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
+    limits,
     sessions::{self, StartTarget},
 };
 
@@ -49,6 +50,8 @@ impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
         let signed_in = <SignedIn as FromRequestParts<ApiState>>::from_request_parts(parts, state).await?;
         let context = signed_in.context(&parts.headers)?;
         let scope = scope(parts)?;
+        // Before any work, so that too many requests cost little.
+        limits::count_request(state.services(), &context).await?;
         let path = PathParams::read(parts).await;
         let found = R::find(state.services(), &context.caller, &path, &scope).await?;
         let access = Granted::check(context)?;

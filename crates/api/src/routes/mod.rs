@@ -33,7 +33,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, LIMIT, REMAINING, RESET},
     request::{self, REQUEST_ID},
     state::ApiState,
 };
@@ -181,7 +181,7 @@ fn cors(state: &ApiState) -> CorsLayer {
             REQUEST_ID,
             HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER, LIMIT, REMAINING, RESET])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]

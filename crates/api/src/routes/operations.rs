@@ -32,6 +32,9 @@ pub(crate) struct Health {
 pub(crate) struct Readiness {
     /// Always `ready`; else the answer is 503.
     status: &'static str,
+    /// Where the limits of callers are counted: `in_process`; `shared` with other processes in Redis; or
+    /// `share_of_each_process`, while Redis is away.
+    limits: &'static str,
 }
 
 /// Whether the process is alive.
@@ -49,7 +52,7 @@ pub(crate) async fn health(Extension(scope): Extension<RequestScope>) -> Respons
 
 /// Whether requests can be answered: the database answers and has this release's schema.
 ///
-/// WAHA being away is no reason to send callers elsewhere.
+/// WAHA or Redis being away is no reason to send callers elsewhere.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "operations.readiness", tag = "operations", security(()),
     responses(
@@ -62,7 +65,10 @@ pub(crate) async fn readiness(
 ) -> Result<Response, ApiError> {
     match state.services().check().await {
         Ok(()) => {
-            let readiness = Readiness { status: "ready" };
+            let readiness = Readiness {
+                status: "ready",
+                limits: state.services().limits_are().await.as_str(),
+            };
             Ok(Reply::new(&scope, "wahana is ready.", readiness).into_response())
         }
         Err(error) => Err(ApiError::not_ready(error.to_string())),

@@ -6,13 +6,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wahana_domain::{
-    Country, Language, Organization, OrganizationId, Retention, Role, Text, TimeZone, Timestamp,
-};
+use wahana_domain::{Country, Language, OrganizationId, Retention, Role, Text, TimeZone, Timestamp};
 use wahana_service::{
     FieldErrors,
     access::{BeMember, ManageOrganization},
-    organizations::{self, OrganizationChange},
+    limits::EffectiveLimits,
+    organizations::{self, OrganizationChange, OrganizationView},
 };
 
 use crate::{
@@ -38,6 +37,7 @@ pub(crate) struct OrganizationResource {
     #[schema(value_type = String)]
     language: Language,
     limits: Limits,
+    usage: Usage,
     retention: RetentionFields,
     /// The caller's role in it.
     #[schema(value_type = String)]
@@ -48,10 +48,52 @@ pub(crate) struct OrganizationResource {
     updated_at: Timestamp,
 }
 
-/// How many things the organization may have; null is no limit. Set by the platform.
+/// How much the organization may have and do; null is no limit. Set by the platform.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Limits {
-    sessions: Option<i32>,
+    /// Living sessions.
+    sessions: Option<u32>,
+    /// Messages, media included, that one session sends in a minute.
+    messages_per_minute: u32,
+    /// Messages, media included, that one session sends in an hour.
+    messages_per_hour: u32,
+    /// Media that one session sends in a minute.
+    media_per_minute: u32,
+    /// Media that one session sends in an hour.
+    media_per_hour: u32,
+    /// Requests with one token, or of one sign-in, in a minute.
+    requests_per_minute: u32,
+    /// Messages that all sessions together send in a minute.
+    organization_messages_per_minute: Option<u32>,
+    /// Messages that all sessions together send in an hour.
+    organization_messages_per_hour: Option<u32>,
+    /// Messages that all sessions together send in a calendar month of UTC.
+    monthly_messages: Option<u32>,
+}
+
+/// What the organization has used up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    /// The calendar month of UTC that it is, such as `2026-01`.
+    month: String,
+    /// The messages that were handed over to WAHA in this month.
+    messages: u64,
+}
+
+impl From<EffectiveLimits> for Limits {
+    fn from(limits: EffectiveLimits) -> Self {
+        Self {
+            sessions: limits.sessions,
+            messages_per_minute: limits.messages_per_minute,
+            messages_per_hour: limits.messages_per_hour,
+            media_per_minute: limits.media_per_minute,
+            media_per_hour: limits.media_per_hour,
+            requests_per_minute: limits.requests_per_minute,
+            organization_messages_per_minute: limits.organization_messages_per_minute,
+            organization_messages_per_hour: limits.organization_messages_per_hour,
+            monthly_messages: limits.monthly_messages,
+        }
+    }
 }
 
 /// For how many days data is kept; null is for ever. It must be said, so that leaving one out does not
@@ -133,15 +175,18 @@ impl UpdateOrganization {
 }
 
 impl OrganizationResource {
-    fn of(organization: Organization, role: Role) -> Self {
+    fn of(view: OrganizationView, role: Role) -> Self {
+        let organization = view.organization;
         Self {
             id: organization.id,
             status: organization.state.as_str(),
             country: organization.country,
             time_zone: organization.time_zone,
             language: organization.language,
-            limits: Limits {
-                sessions: organization.limits.sessions,
+            limits: view.limits.into(),
+            usage: Usage {
+                month: view.month.to_string(),
+                messages: view.messages_this_month,
             },
             retention: RetentionFields {
                 messages_days: organization.retention.messages_days,

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use url::Url;
 use waha_client::{HttpClient, HttpOptions};
 use wahana_api::{ApiSettings, ApiState, router};
-use wahana_domain::{Abilities, EmailAddress, OrganizationId, Role, SystemClock, UserId};
+use wahana_domain::{Abilities, EmailAddress, OrganizationId, OrganizationLimits, Role, SystemClock, UserId};
 use wahana_service::{
     Operator, ServiceSettings, Services,
     platform::{
@@ -77,7 +77,7 @@ impl Installation {
             country: None,
             time_zone: None,
             language: None,
-            session_limit: None,
+            limits: OrganizationLimits::default(),
         };
         let organization = organizations::create(&services, &by, organization)
             .await

@@ -34,6 +34,28 @@ async fn an_organization_is_made_listed_and_limited() {
         shown.text
     );
     assert_eq!(shown.data("country"), "ID");
+    let changes = [
+        json!({"limits": {"messages_per_minute": 5, "monthly_messages": 100}}),
+        json!({"limits": {"messages_per_minute": null, "sessions": 7}}),
+    ];
+    for change in changes {
+        installation.operate(Method::PATCH, &path, Some(change)).await;
+    }
+    let shown = installation.operate(Method::GET, &path, None).await;
+    let limits = &shown.body["data"]["limits"];
+    assert!(limits["messages_per_minute"].is_null(), "{limits}");
+    assert_eq!(limits["monthly_messages"], 100);
+    assert_eq!(limits["sessions"], 7);
+    for limit in ["media_per_hour", "requests_per_minute"] {
+        let change = json!({"limits": {limit: -1}});
+        let refused = installation.operate(Method::PATCH, &path, Some(change)).await;
+        assert_eq!(
+            refused.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            refused.text
+        );
+    }
     let list = installation
         .operate(Method::GET, &format!("{PATH}?per_page=1"), None)
         .await;

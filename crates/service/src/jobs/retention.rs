@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wahana_domain::{AuditOutcome, Organization, OrganizationId, Timestamp};
+use wahana_domain::{AuditOutcome, Month, Organization, OrganizationId, Timestamp};
 use wahana_store::PlatformTx;
 
 use super::running::{Ended, JobError, Running};
@@ -15,7 +15,8 @@ pub struct RetentionSettings {
     pub events_days: u32,
     /// Jobs that were done or given up.
     pub jobs_days: u32,
-    /// What sessions went through: changes of their status, and counts of what they sent and received.
+    /// What sessions went through: changes of their status, and counts of what they sent and received. Also
+    /// how much organizations sent in each month.
     pub history_days: u32,
     /// Audit entries that belong to no organization; ninety at least.
     pub audit_days: u32,
@@ -54,6 +55,7 @@ enum What {
     Jobs,
     Transitions,
     Activity,
+    Usage,
     SignIns,
     PasswordResets,
     Processes,
@@ -89,12 +91,13 @@ pub(super) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 8] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 9] {
     [
         (What::Events, settings.events_days),
         (What::Jobs, settings.jobs_days),
         (What::Transitions, settings.history_days),
         (What::Activity, settings.history_days),
+        (What::Usage, settings.history_days),
         (What::SignIns, settings.sign_ins_days),
         (What::PasswordResets, settings.sign_ins_days),
         (What::Processes, SILENT_PROCESSES_DAYS),
@@ -137,6 +140,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::Jobs => tx.delete_finished_jobs(before, BATCH).await,
         What::Transitions => tx.delete_session_transitions(before, BATCH).await,
         What::Activity => tx.delete_session_activity(before, BATCH).await,
+        What::Usage => tx.delete_message_usage(Month::of(before), BATCH).await,
         What::SignIns => tx.delete_ended_sign_ins(before, BATCH).await,
         What::PasswordResets => tx.delete_ended_password_resets(before, BATCH).await,
         What::Processes => tx.delete_silent_processes(before, BATCH).await,

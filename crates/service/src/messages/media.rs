@@ -6,6 +6,7 @@ use super::send::{Outgoing, SentMessage, send};
 use crate::{
     FieldErrors, ServiceError, Services,
     access::{Granted, Owned, SendMessages},
+    limits,
     ready::Ready,
 };
 
@@ -62,14 +63,17 @@ pub async fn send_media(
     limit: usize,
 ) -> Result<SentMessage, ServiceError> {
     let MediaMessage { to, source, caption } = message;
-    let (ready, file) = match source {
+    let take = || limits::take_message(services, access.context(), session.id, true);
+    let (ready, permit, file) = match source {
         MediaSource::File(file) => {
             check(&file, "media", caption.is_some(), limit)?;
-            (Ready::find(services, access, session).await?, file)
+            (Ready::find(services, access, session).await?, take().await?, file)
         }
         MediaSource::Url(url) => {
             // Nothing is fetched that could not be sent.
             Ready::find(services, access, session).await?;
+            let permit = take().await?;
+            limits::check_monthly_quota(services, access.context()).await?;
             let fetched = services.media.fetch(&url, limit).await;
             let file = fetched.map_err(|error| {
                 tracing::info!(
@@ -82,10 +86,11 @@ pub async fn send_media(
             })?;
             check(&file, "media_url", caption.is_some(), limit)?;
             // Fetching takes its time.
-            (Ready::find(services, access, session).await?, file)
+            (Ready::find(services, access, session).await?, permit, file)
         }
     };
-    send(services, access, ready, Outgoing::Media { to, file, caption }).await
+    let message = Outgoing::Media { to, file, caption };
+    send(services, access, ready, permit, message).await
 }
 
 fn check(file: &MediaFile, field: &str, has_caption: bool, limit: usize) -> Result<(), ServiceError> {

@@ -16,6 +16,7 @@ use crate::{
     Context, ServiceError, Services,
     access::{Granted, SendMessages},
     audit,
+    limits::{MonthlyQuota, Permit},
     ready::Ready,
 };
 
@@ -120,6 +121,7 @@ pub(super) async fn send(
     services: &Services,
     access: &Granted<SendMessages>,
     ready: Ready,
+    permit: Permit,
     message: Outgoing,
 ) -> Result<SentMessage, ServiceError> {
     let (own, context) = (services.clone(), access.context().clone());
@@ -127,7 +129,7 @@ pub(super) async fn send(
         .to_the_end(async move {
             Attempt::begin(&own, &context, &ready, &message)
                 .await?
-                .make()
+                .make(permit)
                 .await
         })
         .await
@@ -140,6 +142,7 @@ struct Attempt<'a> {
     ready: &'a Ready,
     message: &'a Outgoing,
     id: MessageId,
+    quota: MonthlyQuota,
 }
 
 /// What became of it.
@@ -179,6 +182,8 @@ impl<'a> Attempt<'a> {
             AuditOutcome::Intent,
         )
         .await?;
+        // Last, because others of the organization wait for it until the commit.
+        let quota = MonthlyQuota::count(&tx, &context.caller.organization().limits).await?;
         tx.commit().await?;
         Ok(Self {
             services,
@@ -186,10 +191,12 @@ impl<'a> Attempt<'a> {
             ready,
             message,
             id: row.id,
+            quota,
         })
     }
 
-    async fn make(self) -> Result<SentMessage, ServiceError> {
+    /// Hands the message over. What it needed of the limits is given back if WAHA did not take it.
+    async fn make(self, permit: Permit) -> Result<SentMessage, ServiceError> {
         let handed_over = self
             .message
             .hand_over(self.ready.waha(), self.ready.waha_name())
@@ -197,6 +204,7 @@ impl<'a> Attempt<'a> {
         let answered_at = self.services.now();
         match handed_over {
             Ok(sent) => {
+                permit.spend();
                 let conclusion = Conclusion {
                     status: DeliveryStatus::Accepted,
                     waha_message_id: Some(sent.id.clone()),
@@ -217,13 +225,15 @@ impl<'a> Attempt<'a> {
                     self.ready
                         .failed(self.services, self.context, self.message.operation(), &error);
                 let (status, failure) = match error.outcome() {
-                    Outcome::NotHandedOver | Outcome::Refused => (DeliveryStatus::Failed, refusal),
-                    Outcome::Unknown => (
-                        DeliveryStatus::Unknown,
-                        ServiceError::WahaTimeout {
-                            message_id: Some(self.id),
-                        },
-                    ),
+                    Outcome::NotHandedOver | Outcome::Refused => {
+                        drop(permit);
+                        (DeliveryStatus::Failed, refusal)
+                    }
+                    Outcome::Unknown => {
+                        permit.spend();
+                        let message_id = Some(self.id);
+                        (DeliveryStatus::Unknown, ServiceError::WahaTimeout { message_id })
+                    }
                 };
                 let conclusion = Conclusion {
                     status,
@@ -278,6 +288,9 @@ impl<'a> Attempt<'a> {
         .await?;
         if conclusion.status == DeliveryStatus::Accepted {
             sessions::count_sent(&tx, session, self.message.kind(), conclusion.at).await?;
+        }
+        if conclusion.status == DeliveryStatus::Failed {
+            self.quota.take_back(&tx).await?;
         }
         let operation = self.message.operation();
         audit::record(

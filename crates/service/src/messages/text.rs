@@ -6,6 +6,7 @@ use super::send::{Outgoing, SentMessage, send};
 use crate::{
     ServiceError, Services,
     access::{Granted, Owned, SendMessages},
+    limits,
     ready::Ready,
 };
 
@@ -36,5 +37,6 @@ pub async fn send_text(
     message: TextMessage,
 ) -> Result<SentMessage, ServiceError> {
     let ready = Ready::find(services, access, session).await?;
-    send(services, access, ready, Outgoing::Text(message)).await
+    let permit = limits::take_message(services, access.context(), session.id, false).await?;
+    send(services, access, ready, permit, Outgoing::Text(message)).await
 }

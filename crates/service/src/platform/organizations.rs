@@ -1,9 +1,10 @@
 //! Organizations as operators see them: they make, list, suspend, resume and close them.
 
 use wahana_domain::{
-    Country, Language, Organization, OrganizationId, OrganizationLimits, OrganizationState, Retention,
+    Country, Language, Month, Organization, OrganizationId, OrganizationLimits, OrganizationState, Retention,
     TimeZone,
 };
+use wahana_store::usage;
 
 use super::organization;
 use crate::{FieldErrors, Operator, ServiceError, Services, audit::record_by_operator};
@@ -19,12 +20,62 @@ pub struct NewOrganization {
     pub time_zone: Option<TimeZone>,
     /// The language it is spoken to in; English if left out.
     pub language: Option<Language>,
-    /// How many living sessions it may have; `None` is no limit.
-    pub session_limit: Option<i32>,
+    /// How much it may have and do.
+    pub limits: OrganizationLimits,
 }
 
-/// The most sessions that an organization may be limited to.
-pub const MAX_SESSION_LIMIT: i32 = 1_000_000;
+/// What to change of an organization's limits; what is `None` stays, and `Some(None)` is the default.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are those of `OrganizationLimits`")]
+pub struct LimitsChange {
+    pub sessions: Option<Option<i32>>,
+    pub messages_per_minute: Option<Option<i32>>,
+    pub messages_per_hour: Option<Option<i32>>,
+    pub media_per_minute: Option<Option<i32>>,
+    pub media_per_hour: Option<Option<i32>>,
+    pub requests_per_minute: Option<Option<i32>>,
+    pub organization_messages_per_minute: Option<Option<i32>>,
+    pub organization_messages_per_hour: Option<Option<i32>>,
+    pub monthly_messages: Option<Option<i32>>,
+}
+
+impl LimitsChange {
+    /// Every limit as it is by default.
+    #[must_use]
+    pub const fn to_default() -> Self {
+        let default = Some(None);
+        Self {
+            sessions: default,
+            messages_per_minute: default,
+            messages_per_hour: default,
+            media_per_minute: default,
+            media_per_hour: default,
+            requests_per_minute: default,
+            organization_messages_per_minute: default,
+            organization_messages_per_hour: default,
+            monthly_messages: default,
+        }
+    }
+
+    /// What becomes of these limits.
+    fn applied_to(&self, before: &OrganizationLimits) -> OrganizationLimits {
+        OrganizationLimits {
+            sessions: self.sessions.unwrap_or(before.sessions),
+            messages_per_minute: self.messages_per_minute.unwrap_or(before.messages_per_minute),
+            messages_per_hour: self.messages_per_hour.unwrap_or(before.messages_per_hour),
+            media_per_minute: self.media_per_minute.unwrap_or(before.media_per_minute),
+            media_per_hour: self.media_per_hour.unwrap_or(before.media_per_hour),
+            requests_per_minute: self.requests_per_minute.unwrap_or(before.requests_per_minute),
+            organization_messages_per_minute: self
+                .organization_messages_per_minute
+                .unwrap_or(before.organization_messages_per_minute),
+            organization_messages_per_hour: self
+                .organization_messages_per_hour
+                .unwrap_or(before.organization_messages_per_hour),
+            monthly_messages: self.monthly_messages.unwrap_or(before.monthly_messages),
+        }
+    }
+}
 
 /// Makes an organization.
 pub async fn create(
@@ -32,7 +83,7 @@ pub async fn create(
     operator: &Operator,
     new: NewOrganization,
 ) -> Result<Organization, ServiceError> {
-    check_session_limit(new.session_limit)?;
+    check_limits(&new.limits)?;
     let tx = services.store.platform_write().await?;
     let now = tx.now();
     let organization = Organization {
@@ -42,10 +93,7 @@ pub async fn create(
         country: new.country,
         time_zone: new.time_zone.unwrap_or(TimeZone::UTC),
         language: new.language.unwrap_or(Language::English),
-        limits: OrganizationLimits {
-            sessions: new.session_limit,
-            ..OrganizationLimits::default()
-        },
+        limits: new.limits,
         retention: Retention::default(),
         restarts_silent_sessions: false,
         created_at: now,
@@ -205,17 +253,17 @@ async fn set_state(
     Ok(after)
 }
 
-/// Changes how many living sessions an organization may have; `None` is no limit. Sessions that it
-/// has above a new limit stay.
-pub async fn set_session_limit(
+/// Changes how much an organization may have and do. Sessions that it has above a new limit stay.
+pub async fn set_limits(
     services: &Services,
     operator: &Operator,
     id: OrganizationId,
-    limit: Option<i32>,
+    change: &LimitsChange,
 ) -> Result<Organization, ServiceError> {
-    check_session_limit(limit)?;
     let tx = services.store.platform_write().await?;
-    if !tx.set_session_limit(id, limit).await? {
+    let limits = change.applied_to(&organization(&tx, id).await?.limits);
+    check_limits(&limits)?;
+    if !tx.set_organization_limits(id, &limits).await? {
         return Err(ServiceError::NotFound("Organization"));
     }
     record_by_operator(&tx, operator, Some(id), "platform.organizations.update").await?;
@@ -225,12 +273,55 @@ pub async fn set_session_limit(
     Ok(after)
 }
 
-fn check_session_limit(limit: Option<i32>) -> Result<(), FieldErrors> {
-    match limit {
-        Some(limit) if !(0..=MAX_SESSION_LIMIT).contains(&limit) => Err(FieldErrors::one(
-            "limits.sessions",
-            format!("must be from 0 to {MAX_SESSION_LIMIT}, or none"),
-        )),
-        _ => Ok(()),
+/// What an organization has sent in the present calendar month of UTC.
+pub async fn messages_this_month(
+    services: &Services,
+    _: &Operator,
+    id: OrganizationId,
+) -> Result<u64, ServiceError> {
+    let tx = services.store.platform_read().await?;
+    let tenant = tx.tenant(id).await?;
+    drop(tx);
+    let Some(tenant) = tenant else {
+        return Err(ServiceError::NotFound("Organization"));
+    };
+    let tx = services.store.read(tenant).await?;
+    Ok(usage::messages(&tx, Month::of(tx.now())).await?)
+}
+
+/// One of an organization's limits.
+type Limit = fn(&OrganizationLimits) -> Option<i32>;
+
+/// The largest that each limit may be.
+const MAXIMA: [(&str, i32, Limit); 9] = [
+    ("sessions", 1_000_000, |limits| limits.sessions),
+    ("messages_per_minute", 1_000_000, |limits| {
+        limits.messages_per_minute
+    }),
+    ("messages_per_hour", 10_000_000, |limits| limits.messages_per_hour),
+    ("media_per_minute", 1_000_000, |limits| limits.media_per_minute),
+    ("media_per_hour", 10_000_000, |limits| limits.media_per_hour),
+    ("requests_per_minute", 10_000_000, |limits| {
+        limits.requests_per_minute
+    }),
+    ("organization_messages_per_minute", 10_000_000, |limits| {
+        limits.organization_messages_per_minute
+    }),
+    ("organization_messages_per_hour", 100_000_000, |limits| {
+        limits.organization_messages_per_hour
+    }),
+    ("monthly_messages", i32::MAX, |limits| limits.monthly_messages),
+];
+
+fn check_limits(limits: &OrganizationLimits) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    for (name, most, get) in MAXIMA {
+        if get(limits).is_some_and(|limit| !(0..=most).contains(&limit)) {
+            errors.add(
+                &format!("limits.{name}"),
+                format!("must be from 0 to {most}, or none"),
+            );
+        }
     }
+    errors.finish(Some(()))
 }

@@ -1,6 +1,6 @@
 //! Making a session, here and on WAHA.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use waha_client::{WahaError, WahaSession};
 use wahana_domain::{
@@ -14,9 +14,14 @@ use crate::{
     Conflict, Context, FieldErrors, ServiceError, Services,
     access::{CreateSessions, Granted, ManageSessions, Owned},
     audit,
+    limits::Allowance,
     sync::{self, observe},
     upstream::{Upstream, may_have_happened, refused_session},
 };
+
+/// When to look again whether a session may be made. Only somebody who deletes one or raises the quota
+/// changes that, so it is long.
+const QUOTA_RETRY: Duration = Duration::from_hours(1);
 
 /// A session to be made.
 #[derive(Clone, Debug, Default)]
@@ -193,10 +198,21 @@ async fn place(services: &Services) -> Result<Arc<Upstream>, ServiceError> {
             message:
                 "No WhatsApp service has room for another session; the platform's operator must add one."
                     .to_owned(),
-            retry_after: std::time::Duration::from_mins(1),
+            retry_after: Duration::from_mins(1),
         });
     };
     services.upstreams.get(load.server.id).await
+}
+
+fn quota_is_used_up(limit: i32) -> ServiceError {
+    ServiceError::QuotaExceeded {
+        message: format!("The organization may have {limit} sessions and has them. Delete one first."),
+        allowance: Allowance {
+            limit: u32::try_from(limit).unwrap_or(0),
+            remaining: 0,
+            reset_after: QUOTA_RETRY,
+        },
+    }
 }
 
 async fn create_on(
@@ -213,9 +229,7 @@ async fn create_on(
     if let Some(limit) = limit
         && stored::count(&tx).await? >= u64::try_from(limit).unwrap_or(0)
     {
-        return Err(ServiceError::QuotaExceeded(format!(
-            "The organization may have {limit} sessions and has them. Delete one first."
-        )));
+        return Err(quota_is_used_up(limit));
     }
     let now = tx.now();
     let session = Session {

@@ -4,7 +4,9 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, Value, sea_query::Expr,
 };
-use wahana_domain::{EmailAddress, Membership, Organization, OrganizationId, OrganizationState};
+use wahana_domain::{
+    EmailAddress, Membership, Organization, OrganizationId, OrganizationLimits, OrganizationState,
+};
 
 use super::PlatformTx;
 use crate::{
@@ -77,13 +79,33 @@ impl PlatformTx {
     }
 
     /// Changes the limits of an organization: it may not raise its own. Says whether it exists.
-    pub async fn set_session_limit(
+    pub async fn set_organization_limits(
         &self,
         id: OrganizationId,
-        limit: Option<i32>,
+        limits: &OrganizationLimits,
     ) -> Result<bool, StoreError> {
-        self.update_organization(id, organization::Column::SessionLimit, limit)
-            .await
+        use organization::Column;
+        let updated = organization::Entity::update_many()
+            .col_expr(Column::SessionLimit, Expr::value(limits.sessions))
+            .col_expr(Column::MessagesPerMinute, Expr::value(limits.messages_per_minute))
+            .col_expr(Column::MessagesPerHour, Expr::value(limits.messages_per_hour))
+            .col_expr(Column::MediaPerMinute, Expr::value(limits.media_per_minute))
+            .col_expr(Column::MediaPerHour, Expr::value(limits.media_per_hour))
+            .col_expr(Column::RequestsPerMinute, Expr::value(limits.requests_per_minute))
+            .col_expr(
+                Column::OrganizationMessagesPerMinute,
+                Expr::value(limits.organization_messages_per_minute),
+            )
+            .col_expr(
+                Column::OrganizationMessagesPerHour,
+                Expr::value(limits.organization_messages_per_hour),
+            )
+            .col_expr(Column::MonthlyMessages, Expr::value(limits.monthly_messages))
+            .col_expr(Column::UpdatedAt, Expr::value(self.now().as_micros()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .exec(&self.transaction)
+            .await?;
+        Ok(updated.rows_affected == 1)
     }
 
     async fn update_organization(

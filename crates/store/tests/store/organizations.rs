@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wahana_domain::{Language, OrganizationId, OrganizationState, Retention, Role};
+use wahana_domain::{Language, OrganizationId, OrganizationLimits, OrganizationState, Retention, Role};
 use wahana_store::organizations::{self, OrganizationChange};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -96,18 +96,30 @@ async fn operators_set_state_and_limit(db: &TestDatabase) {
             .await
             .unwrap()
     );
-    assert!(tx.set_session_limit(id, Some(3)).await.unwrap());
+    let limits = OrganizationLimits {
+        sessions: Some(3),
+        messages_per_minute: Some(4),
+        messages_per_hour: Some(5),
+        media_per_minute: Some(6),
+        media_per_hour: Some(7),
+        requests_per_minute: Some(8),
+        organization_messages_per_minute: Some(9),
+        organization_messages_per_hour: Some(10),
+        monthly_messages: Some(11),
+    };
+    assert!(tx.set_organization_limits(id, &limits).await.unwrap());
     let changed = tx.organization(id).await.unwrap().unwrap();
     assert_eq!(
-        (changed.state, changed.limits.sessions, changed.updated_at),
+        (changed.state, changed.limits, changed.updated_at),
         (
             OrganizationState::Suspended,
-            Some(3),
+            limits,
             START.plus(Duration::from_secs(1))
         )
     );
-    assert!(tx.set_session_limit(id, None).await.unwrap());
-    assert_eq!(tx.organization(id).await.unwrap().unwrap().limits.sessions, None);
+    let none = OrganizationLimits::default();
+    assert!(tx.set_organization_limits(id, &none).await.unwrap());
+    assert_eq!(tx.organization(id).await.unwrap().unwrap().limits, none);
     let other = tx.organization(world.b.id()).await.unwrap().unwrap();
     assert_eq!(
         (other.state, other.updated_at),
@@ -120,7 +132,7 @@ async fn operators_set_state_and_limit(db: &TestDatabase) {
             .await
             .unwrap()
     );
-    assert!(!tx.set_session_limit(unknown, Some(1)).await.unwrap());
+    assert!(!tx.set_organization_limits(unknown, &limits).await.unwrap());
     assert_eq!(tx.organization(unknown).await.unwrap(), None);
     assert_eq!(tx.tenant(unknown).await.unwrap(), None);
     assert_eq!(tx.tenant(id).await.unwrap(), Some(world.a.tenant));

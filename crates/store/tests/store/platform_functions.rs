@@ -53,8 +53,8 @@ organizations::organization_count
 organizations::organizations
 organizations::organizations_named
 organizations::rename_organization
+organizations::set_organization_limits
 organizations::set_organization_state
-organizations::set_session_limit
 people::insert_password_reset
 people::insert_sign_in
 people::insert_user

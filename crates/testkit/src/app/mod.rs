@@ -17,11 +17,11 @@ use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{SessionSeed, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, Language, Organization, OrganizationId, OrganizationLimits,
+    BusinessProfile, Clock, DesiredStatus, Language, Organization, OrganizationId, OrganizationLimits,
     OrganizationState, Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId,
     SessionName, SessionOrigin, SessionStatus, SystemClock, Timestamp, UserId, WahaAddress, WahaName,
 };
-use wahana_service::{ServiceSettings, Services};
+use wahana_service::{ServiceSettings, Services, limits::LimitSettings};
 use wahana_store::{NewServer, Store, Tenant, sessions};
 
 pub use self::actor::{Actor, By, Home};
@@ -71,7 +71,25 @@ impl TestApp {
 
     /// wahana over a database, with other settings.
     pub async fn start_with(database: &TestDatabase, set: impl FnOnce(&mut ApiSettings)) -> Self {
-        let store = database.store(Arc::new(SystemClock)).await;
+        Self::start_as(database, Arc::new(SystemClock), set, |_| {}).await
+    }
+
+    /// wahana over a database, by this clock, with other limits.
+    pub async fn start_limited(
+        database: &TestDatabase,
+        clock: Arc<dyn Clock>,
+        limits: LimitSettings,
+    ) -> Self {
+        Self::start_as(database, clock, |_| {}, |settings| settings.limits = limits).await
+    }
+
+    async fn start_as(
+        database: &TestDatabase,
+        clock: Arc<dyn Clock>,
+        set: impl FnOnce(&mut ApiSettings),
+        set_services: impl FnOnce(&mut ServiceSettings),
+    ) -> Self {
+        let store = database.store(clock).await;
         let waha = WahaSim::builder()
             .api_key(UPSTREAM_KEY)
             .time_scale(0.02)
@@ -94,7 +112,10 @@ impl TestApp {
         let mut settings = ApiSettings::at(public_url.clone());
         set(&mut settings);
         let log = RequestLog::start();
-        let router = wahana_api::router(ApiState::new(services(&store, public_url.clone()), settings));
+        let mut service_settings = ServiceSettings::at(public_url.clone());
+        set_services(&mut service_settings);
+        let services = services(&store, service_settings);
+        let router = wahana_api::router(ApiState::new(services, settings));
         let router = recorded(router, log.app()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("a port that answers");
@@ -109,6 +130,25 @@ impl TestApp {
             log,
             serving,
         }
+    }
+
+    /// wahana once more over the same database, as another process of the same installation would be.
+    pub async fn another_process(&self, limits: LimitSettings) -> AnotherProcess {
+        let mut settings = ServiceSettings::at(self.public_url.clone());
+        settings.limits = limits;
+        let state = ApiState::new(
+            services(&self.store, settings),
+            ApiSettings::at(self.public_url.clone()),
+        );
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let router = wahana_api::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("a port that answers");
+        });
+        AnotherProcess { address, serving }
     }
 
     /// Where it listens.
@@ -290,6 +330,27 @@ impl Homes for TestApp {
     }
 }
 
+/// wahana once more. Dropping it ends it.
+#[derive(Debug)]
+pub struct AnotherProcess {
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl AnotherProcess {
+    /// Somebody who sends these headers to it.
+    #[must_use]
+    pub const fn client(&self, headers: HeaderMap) -> Client {
+        Client::new(self.address, headers)
+    }
+}
+
+impl Drop for AnotherProcess {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.serving.abort();
@@ -305,11 +366,11 @@ fn recorded(router: Router, app: u64) -> Router {
 }
 
 #[expect(clippy::expect_used, reason = "only tests call this")]
-fn services(store: &Store, public_url: Url) -> Services {
+fn services(store: &Store, settings: ServiceSettings) -> Services {
     // Another app of the same process may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = HttpClient::new(&HttpOptions::default()).expect("an HTTP client");
-    Services::new(store.clone(), http, ServiceSettings::at(public_url))
+    Services::new(store.clone(), http, settings)
 }
 
 /// A state that a session can be put in, as the simulator has it and in WAHA's word.

@@ -21,7 +21,9 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use waha_client::HttpOptions;
 use wahana_domain::{SystemClock, Text};
-use wahana_service::{Operator, ServiceError, ServiceSettings, Services, connections_to_waha, platform};
+use wahana_service::{
+    Operator, ServiceError, ServiceSettings, Services, connections_to_waha, limits::LimitSettings, platform,
+};
 use wahana_store::Store;
 
 use crate::{
@@ -166,6 +168,10 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
         sync_wait: settings.sync.wait,
         waha_timeouts: settings.waha.timeouts(),
         retention: settings.retention,
+        limits: LimitSettings {
+            defaults: settings.rates,
+            redis: settings.redis.settings.clone(),
+        },
         ..ServiceSettings::at(settings.network.public_url.clone())
     };
     Ok(Services::new(store, http, settings))

@@ -1,12 +1,16 @@
 //! `wahana organizations`
 
+mod limits;
+
 use anyhow::bail;
 use clap::Subcommand;
 use serde::Serialize;
-use wahana_domain::{Country, Language, Organization, OrganizationId, TimeZone, Timestamp};
+use wahana_domain::{
+    Country, Language, Organization, OrganizationId, OrganizationLimits, TimeZone, Timestamp,
+};
 use wahana_service::{
     Operator, Services,
-    platform::organizations::{self, NewOrganization},
+    platform::organizations::{self, LimitsChange, NewOrganization},
 };
 
 use crate::output::{Output, Row, optional, warn};
@@ -71,6 +75,8 @@ pub(crate) enum Command {
         #[arg(long, value_parser = limit)]
         sessions: Limit,
     },
+    /// Show or change how much an organization may have and do, and what it has sent this month.
+    Limits(limits::Arguments),
 }
 
 /// How many of something; without a number there is no limit.
@@ -148,6 +154,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             let rows: Vec<OrganizationRow> = super::all(page).await?;
             return output.list(&rows);
         }
+        Command::Limits(arguments) => return limits::run(arguments, services, output).await,
         Command::Create {
             name,
             country,
@@ -160,7 +167,10 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
                 country,
                 time_zone,
                 language,
-                session_limit,
+                limits: OrganizationLimits {
+                    sessions: session_limit,
+                    ..OrganizationLimits::default()
+                },
             };
             let created = organizations::create(services, &operator, new).await;
             if let Ok(created) = &created {
@@ -199,7 +209,11 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             sessions: Limit(sessions),
         } => {
             let id = found(&organization).await?.id;
-            organizations::set_session_limit(services, &operator, id, sessions).await
+            let change = LimitsChange {
+                sessions: Some(sessions),
+                ..LimitsChange::default()
+            };
+            organizations::set_limits(services, &operator, id, &change).await
         }
     };
     let shown = shown.map_err(super::refused)?;

@@ -11,7 +11,7 @@ const DEFAULT_CONNECTIONS: u64 = 8;
 const MAX_CONNECTIONS: u64 = 1000;
 
 /// Passwords that people leave in from an example.
-const PLACEHOLDERS: [&str; 6] = [
+pub(super) const PLACEHOLDERS: [&str; 6] = [
     "changeme",
     "change-me",
     "change_me",

@@ -6,7 +6,9 @@ mod limits;
 mod log;
 mod metrics;
 mod network;
+mod rates;
 mod reader;
+mod redis;
 mod retention;
 mod role;
 mod setting;
@@ -22,7 +24,7 @@ use figment::{
 };
 use serde::Serialize;
 use wahana_domain::ProcessRole;
-use wahana_service::jobs::RetentionSettings;
+use wahana_service::{jobs::RetentionSettings, limits::LimitDefaults};
 use wahana_store::DatabaseSettings;
 
 use self::reader::Reader;
@@ -33,6 +35,7 @@ pub(crate) use self::{
     metrics::MetricsSettings,
     network::Network,
     reader::Faults,
+    redis::Redis,
     sync::Sync,
     waha::Waha,
 };
@@ -56,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) log: Log,
     pub(crate) metrics: MetricsSettings,
+    pub(crate) rates: LimitDefaults,
+    pub(crate) redis: Redis,
     pub(crate) retention: RetentionSettings,
     pub(crate) sync: Sync,
     pub(crate) waha: Waha,
@@ -107,14 +112,13 @@ impl Given {
         let limits = limits::read(&mut reader);
         let log = log::read(&mut reader);
         let metrics = metrics::read(&mut reader);
+        let rates = rates::read(&mut reader);
+        let redis = redis::read(&mut reader);
         let retention = retention::read(&mut reader);
         let sync = sync::read(&mut reader);
         let waha = waha::read(&mut reader);
-        let complete = network
-            .zip(database)
-            .zip(keys)
-            .zip(log)
-            .map(|(((network, database), keys), log)| Settings {
+        let complete = network.zip(database).zip(keys).zip(log).zip(redis).map(
+            |((((network, database), keys), log), redis)| Settings {
                 network,
                 role,
                 database,
@@ -122,10 +126,13 @@ impl Given {
                 limits,
                 log,
                 metrics,
+                rates,
+                redis,
                 retention,
                 sync,
                 waha,
-            });
+            },
+        );
         reader.finish(complete)
     }
 
@@ -137,8 +144,10 @@ impl Given {
         shown.extend(database::shown(&settings.database));
         shown.extend(settings.keys.shown());
         shown.extend(settings.limits.shown());
+        shown.extend(rates::shown(&settings.rates));
         shown.extend(settings.log.shown());
         shown.extend(settings.metrics.shown());
+        shown.extend(settings.redis.shown());
         shown.extend(retention::shown(settings.retention));
         shown.extend(settings.sync.shown());
         shown.extend(settings.waha.shown());

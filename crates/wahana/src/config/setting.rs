@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 30] = [
+pub(crate) const SETTINGS: [Setting; 37] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -43,10 +43,17 @@ pub(crate) const SETTINGS: [Setting; 30] = [
     setting("limits.header_bytes", "32768"),
     setting("limits.header_seconds", "10"),
     setting("limits.shutdown_seconds", "30"),
+    setting("limits.messages_per_minute", "60"),
+    setting("limits.messages_per_hour", "1000"),
+    setting("limits.media_per_minute", "10"),
+    setting("limits.media_per_hour", "100"),
+    setting("limits.requests_per_minute", "1000"),
     setting("log.format", r#""json""#),
     setting("log.level", r#""info""#),
     setting("metrics.public", "false"),
     setting("metrics.listen", r#""127.0.0.1:9180""#),
+    setting("redis.url", r#""redis://127.0.0.1:6379""#),
+    setting("redis.timeout_ms", "100"),
     setting("retention.events_days", "7"),
     setting("retention.jobs_days", "30"),
     setting("retention.history_days", "400"),

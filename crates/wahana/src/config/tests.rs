@@ -48,6 +48,14 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("limits.header_bytes = 1", "limits.header_bytes"),
         ("limits.header_seconds = 0", "limits.header_seconds"),
         ("limits.shutdown_seconds = 'MARK'", "limits.shutdown_seconds"),
+        ("limits.messages_per_minute = -1", "limits.messages_per_minute"),
+        ("limits.messages_per_hour = 'MARK'", "limits.messages_per_hour"),
+        ("limits.media_per_minute = 1.5", "limits.media_per_minute"),
+        ("limits.media_per_hour = 100_000_000", "limits.media_per_hour"),
+        (
+            "limits.requests_per_minute = 'MARK'",
+            "limits.requests_per_minute",
+        ),
         ("log.format = 'MARK'", "log.format"),
         ("log.level = 'x=MARK'", "log.level"),
         ("log.level = 'MARK'", "log.level"),
@@ -61,6 +69,9 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("retention.history_days = 'MARK'", "retention.history_days"),
         ("retention.audit_days = 89", "retention.audit_days"),
         ("retention.sign_ins_days = -1", "retention.sign_ins_days"),
+        ("redis.url = 'http://MARK'", "redis.url"),
+        ("redis.url = 'redis://:changeme@MARK'", "redis.url"),
+        ("redis.timeout_ms = 0", "redis.timeout_ms"),
         ("sync.max_age_seconds = 0", "sync.max_age_seconds"),
         ("sync.wait_seconds = 'MARK'", "sync.wait_seconds"),
         ("waha.send_seconds = 0", "waha.send_seconds"),
@@ -91,6 +102,7 @@ fn nothing_given_is_a_sound_configuration() {
     assert!(settings.network.listen.ip().is_loopback());
     assert!(!settings.metrics.is_public && settings.metrics.listen.is_none());
     assert!(matches!(settings.keys, Keys::File(_)));
+    assert!(settings.redis.settings.is_none());
 }
 
 #[test]
@@ -159,6 +171,7 @@ fn the_later_source_wins_and_is_named() {
         jail.set_env("WAHANA_LISTEN", "127.0.0.1:2");
         jail.set_env("WAHANA_LOG__FORMAT", "json");
         jail.set_env("WAHANA_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8");
+        jail.set_env("WAHANA_REDIS__URL", "rediss://me:MARK@cache:6380/1");
         jail.set_env(
             "WAHANA_DATABASE__URL",
             "postgres://me:MARK@db/wahana?password=MARK",
@@ -174,7 +187,7 @@ fn the_later_source_wins_and_is_named() {
             let expected = match setting.name {
                 "log.level" => "file wahana.toml".to_owned(),
                 "public_url" => "the command line".to_owned(),
-                "listen" | "trusted_proxies" | "database.url" | "log.format" => {
+                "listen" | "trusted_proxies" | "database.url" | "log.format" | "redis.url" => {
                     format!("environment variable {}", environment_variable(setting.name))
                 }
                 _ => "the default".to_owned(),

@@ -6,16 +6,18 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wahana_domain::{Country, Language, Organization, OrganizationId, Text, TimeZone, Timestamp};
+use wahana_domain::{
+    Country, Language, Organization, OrganizationId, OrganizationLimits, Text, TimeZone, Timestamp,
+};
 use wahana_service::{
     FieldErrors,
-    platform::organizations::{self, NewOrganization},
+    platform::organizations::{self, LimitsChange, NewOrganization},
 };
 
 use crate::{
     envelope::{Envelope, Pagination},
     error::{ApiError, ErrorBody},
-    extract::{Json, OfAnyOrganization, Operated, Paging, Query},
+    extract::{Json, OfAnyOrganization, Operated, Paging, Patch, Query},
     state::ApiState,
 };
 
@@ -41,13 +43,127 @@ pub(crate) struct PlatformOrganizationResource {
     updated_at: Timestamp,
 }
 
-/// How many things an organization may have; null is no limit.
+/// How much an organization may have and do; null is the default of the installation.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlatformLimits {
-    /// Living sessions.
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    /// Living sessions; null is no limit.
+    #[schema(minimum = 0)]
     sessions: Option<i32>,
+    /// Messages, media included, that one session sends in a minute.
+    #[schema(minimum = 0)]
+    messages_per_minute: Option<i32>,
+    /// Messages, media included, that one session sends in an hour.
+    #[schema(minimum = 0)]
+    messages_per_hour: Option<i32>,
+    /// Media that one session sends in a minute.
+    #[schema(minimum = 0)]
+    media_per_minute: Option<i32>,
+    /// Media that one session sends in an hour.
+    #[schema(minimum = 0)]
+    media_per_hour: Option<i32>,
+    /// Requests with one token, or of one sign-in, in a minute.
+    #[schema(minimum = 0)]
+    requests_per_minute: Option<i32>,
+    /// Messages that all sessions together send in a minute; null is no limit.
+    #[schema(minimum = 0)]
+    organization_messages_per_minute: Option<i32>,
+    /// Messages that all sessions together send in an hour; null is no limit.
+    #[schema(minimum = 0)]
+    organization_messages_per_hour: Option<i32>,
+    /// Messages that all sessions together send in a calendar month of UTC; null is no limit.
+    #[schema(minimum = 0)]
+    monthly_messages: Option<i32>,
+}
+
+/// What to change of the limits; what is left out stays, and null is the default of the installation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangedLimits {
+    /// Living sessions; null is no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    sessions: Patch<i32>,
+    /// Messages, media included, that one session sends in a minute.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    messages_per_minute: Patch<i32>,
+    /// Messages, media included, that one session sends in an hour.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    messages_per_hour: Patch<i32>,
+    /// Media that one session sends in a minute.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    media_per_minute: Patch<i32>,
+    /// Media that one session sends in an hour.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    media_per_hour: Patch<i32>,
+    /// Requests with one token, or of one sign-in, in a minute.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    requests_per_minute: Patch<i32>,
+    /// Messages that all sessions together send in a minute; null is no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    organization_messages_per_minute: Patch<i32>,
+    /// Messages that all sessions together send in an hour; null is no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    organization_messages_per_hour: Patch<i32>,
+    /// Messages that all sessions together send in a calendar month of UTC; null is no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    monthly_messages: Patch<i32>,
+}
+
+impl From<OrganizationLimits> for PlatformLimits {
+    fn from(limits: OrganizationLimits) -> Self {
+        Self {
+            sessions: limits.sessions,
+            messages_per_minute: limits.messages_per_minute,
+            messages_per_hour: limits.messages_per_hour,
+            media_per_minute: limits.media_per_minute,
+            media_per_hour: limits.media_per_hour,
+            requests_per_minute: limits.requests_per_minute,
+            organization_messages_per_minute: limits.organization_messages_per_minute,
+            organization_messages_per_hour: limits.organization_messages_per_hour,
+            monthly_messages: limits.monthly_messages,
+        }
+    }
+}
+
+impl From<PlatformLimits> for OrganizationLimits {
+    fn from(limits: PlatformLimits) -> Self {
+        Self {
+            sessions: limits.sessions,
+            messages_per_minute: limits.messages_per_minute,
+            messages_per_hour: limits.messages_per_hour,
+            media_per_minute: limits.media_per_minute,
+            media_per_hour: limits.media_per_hour,
+            requests_per_minute: limits.requests_per_minute,
+            organization_messages_per_minute: limits.organization_messages_per_minute,
+            organization_messages_per_hour: limits.organization_messages_per_hour,
+            monthly_messages: limits.monthly_messages,
+        }
+    }
+}
+
+impl From<ChangedLimits> for LimitsChange {
+    fn from(limits: ChangedLimits) -> Self {
+        Self {
+            sessions: limits.sessions.map(Some),
+            messages_per_minute: limits.messages_per_minute.map(Some),
+            messages_per_hour: limits.messages_per_hour.map(Some),
+            media_per_minute: limits.media_per_minute.map(Some),
+            media_per_hour: limits.media_per_hour.map(Some),
+            requests_per_minute: limits.requests_per_minute.map(Some),
+            organization_messages_per_minute: limits.organization_messages_per_minute.map(Some),
+            organization_messages_per_hour: limits.organization_messages_per_hour.map(Some),
+            monthly_messages: limits.monthly_messages.map(Some),
+        }
+    }
 }
 
 /// An organization to be made.
@@ -62,7 +178,7 @@ pub(crate) struct CreateOrganization {
     time_zone: Option<String>,
     /// `en` if left out.
     language: Option<String>,
-    /// No limits if left out.
+    /// The defaults of the installation if left out.
     #[serde(default)]
     limits: PlatformLimits,
 }
@@ -71,8 +187,7 @@ pub(crate) struct CreateOrganization {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdatePlatformOrganization {
-    /// All of them.
-    limits: PlatformLimits,
+    limits: ChangedLimits,
 }
 
 impl CreateOrganization {
@@ -93,7 +208,7 @@ impl CreateOrganization {
             country,
             time_zone,
             language,
-            session_limit: self.limits.sessions,
+            limits: self.limits.into(),
         }))
     }
 }
@@ -107,9 +222,7 @@ impl From<Organization> for PlatformOrganizationResource {
             country: organization.country,
             time_zone: organization.time_zone,
             language: organization.language,
-            limits: PlatformLimits {
-                sessions: organization.limits.sessions,
-            },
+            limits: organization.limits.into(),
             created_at: organization.created_at,
             updated_at: organization.updated_at,
         }
@@ -196,13 +309,9 @@ pub(crate) async fn update(
     operated: Operated<OfAnyOrganization>,
     Json(body): Json<UpdatePlatformOrganization>,
 ) -> Result<Response, ApiError> {
-    let updated = organizations::set_session_limit(
-        state.services(),
-        &operated.operator,
-        operated.found.id,
-        body.limits.sessions,
-    )
-    .await?;
+    let change = body.limits.into();
+    let updated =
+        organizations::set_limits(state.services(), &operated.operator, operated.found.id, &change).await?;
     let resource = PlatformOrganizationResource::from(updated);
     Ok(operated.reply("Organization updated.", resource).into_response())
 }

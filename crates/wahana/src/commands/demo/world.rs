@@ -1,7 +1,9 @@
 //! What is in the demo: two organizations with people of every role, and sessions in every state.
 
 use waha_sim::{SessionSeed, Status, WahaSim};
-use wahana_domain::{Abilities, EmailAddress, NewPassword, OrganizationId, Role, Secret, SessionName};
+use wahana_domain::{
+    Abilities, EmailAddress, NewPassword, OrganizationId, OrganizationLimits, Role, Secret, SessionName,
+};
 use wahana_service::{
     Operator, Services,
     adoption::{self, Assignment},
@@ -95,7 +97,7 @@ async fn organization(
         country: None,
         time_zone: None,
         language: None,
-        session_limit: None,
+        limits: OrganizationLimits::default(),
     };
     let organization = organizations::create(services, operator, new).await?;
     let domain = name.to_lowercase();
