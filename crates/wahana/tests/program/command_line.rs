@@ -106,6 +106,7 @@ fn organizations_and_people_are_managed() {
     ])
     .json();
     assert!(limited["session_limit"].is_null());
+    limits_are_shown_and_changed(&installation);
     run(&["organizations", "suspend", "Toko Satu"]).expect_success();
     run(&["organizations", "resume", "Toko Satu"]).expect_success();
     let unsure = run(&["organizations", "close", "Toko Satu"]).expect_failure();
@@ -122,6 +123,35 @@ fn organizations_and_people_are_managed() {
         .map(|user| user["disabled_at"].is_string())
         .collect();
     assert_eq!(disabled, [false, true]);
+}
+
+fn limits_are_shown_and_changed(installation: &Installation) {
+    let limits = |arguments: &[&str]| {
+        let command = ["--json", "organizations", "limits", "Toko Satu"];
+        installation.run(&[command.as_slice(), arguments].concat())
+    };
+    let value = |shown: &serde_json::Value, name: &str| {
+        let rows = shown.as_array().unwrap();
+        let row = rows.iter().find(|row| row["limit"] == name).unwrap();
+        (row["value"].as_u64(), row["is_default"].as_bool().unwrap())
+    };
+    let shown = limits(&[]).json();
+    assert_eq!(value(&shown, "messages_per_minute"), (Some(60), true));
+    assert_eq!(value(&shown, "monthly_messages"), (None, true));
+    let changed = limits(&["--messages-per-minute", "5", "--monthly-messages", "100"]).json();
+    assert_eq!(value(&changed, "messages_per_minute"), (Some(5), false));
+    assert_eq!(value(&changed, "monthly_messages"), (Some(100), false));
+    let changed = limits(&["--messages-per-minute", "default"]).json();
+    assert_eq!(value(&changed, "messages_per_minute"), (Some(60), true));
+    assert_eq!(value(&changed, "monthly_messages"), (Some(100), false));
+    assert_eq!(
+        value(&limits(&["--default"]).json(), "monthly_messages"),
+        (None, true)
+    );
+    let refused = limits(&["--media-per-hour", "-1"]).expect_failure();
+    assert!(!refused.is_empty());
+    limits(&["--media-per-hour", "100000000"]).expect_failure();
+    limits(&["--default", "--sessions", "1"]).expect_failure();
 }
 
 #[test]
@@ -516,54 +546,4 @@ fn the_effective_configuration_is_shown_without_secrets() {
         shown.contains("me:***@db.example.com") && !shown.contains("MARK"),
         "{shown}"
     );
-}
-
-#[test]
-fn the_doctor_names_what_is_wrong_and_what_to_do() {
-    let installation = Installation::empty();
-    let ill = installation.run(&["doctor"]);
-    assert!(
-        ill.stdout.contains("wahana keys init") && ill.stdout.contains("wahana migrate"),
-        "{}",
-        ill.stdout
-    );
-    ill.expect_failure();
-    installation.run(&["keys", "init"]).expect_success();
-    installation.run(&["migrate"]).expect_success();
-    let fair = installation.run(&["doctor"]).expect_success();
-    assert!(
-        fair.contains("wahana users create") && fair.contains("wahana servers add"),
-        "{fair}"
-    );
-
-    let public = [("WAHANA_PUBLIC_URL", "http://wahana.example.com")];
-    let public = installation
-        .run_with_environment(&["--json", "doctor"], &public)
-        .json();
-    let warned = public
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|finding| finding["subject"] == "network" && finding["verdict"] == "warning");
-    assert!(warned, "{public}");
-
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        "one",
-        "--base-url",
-        "http://127.0.0.1:3000",
-        "--key-stdin",
-    ];
-    installation.run_with_input(&add, "key").expect_success();
-    installation.allow_others_to_read("wahana.keys");
-    let open = installation.run(&["doctor"]);
-    assert!(open.stdout.contains("chmod 600"), "{}", open.stdout);
-    open.expect_failure();
-    installation.remove("wahana.keys");
-    installation.run(&["keys", "init"]).expect_success();
-    let other_keys = installation.run(&["doctor"]);
-    assert!(other_keys.stdout.contains("key ring"), "{}", other_keys.stdout);
-    other_keys.expect_failure();
 }

@@ -7,6 +7,7 @@
 
 mod command_line;
 mod demo;
+mod doctor;
 mod installation;
 mod serve;
 mod work;

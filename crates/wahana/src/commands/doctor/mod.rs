@@ -2,6 +2,7 @@
 
 mod database;
 mod network;
+mod redis;
 mod waha;
 mod work;
 
@@ -113,6 +114,7 @@ async fn examine(settings: &Settings) -> Vec<Finding> {
     let (services, found) = database::examine(settings, keys.unwrap_or_else(KeyRing::generate)).await;
     findings.extend(found);
     if let Some(services) = services {
+        findings.extend(redis::examine(&services).await);
         findings.extend(work::examine(&services).await);
         if has_keys {
             findings.extend(waha::examine(&services).await);
