@@ -115,6 +115,19 @@ impl KeyRing {
         lines.collect::<String>().into()
     }
 
+    /// The number of the key with which new things are made.
+    pub(crate) fn current(&self) -> Result<u32, KeyRingError> {
+        self.0.first().map(|key| key.id).ok_or(KeyRingError::Empty)
+    }
+
+    /// The key with this number, to derive others from.
+    pub(crate) fn key(&self, id: u32) -> Result<&[u8], KeyRingError> {
+        let found = self.0.iter().find(|key| key.id == id);
+        found
+            .map(|key| key.key.as_slice())
+            .ok_or(KeyRingError::UnknownKey(id))
+    }
+
     /// Encrypts a secret for its place.
     pub(crate) fn encrypt(&self, secret: &str, belonging: Belonging) -> Result<Vec<u8>, KeyRingError> {
         let current = self.0.first().ok_or(KeyRingError::Empty)?;

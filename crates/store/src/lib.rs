@@ -12,6 +12,7 @@ mod callers;
 mod connection;
 mod entity;
 mod error;
+mod hook_keys;
 pub mod invitations;
 pub mod jobs;
 mod key_ring;
@@ -34,6 +35,7 @@ pub use callers::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };
 pub use error::{StoreError, Uniqueness};
+pub use hook_keys::{Hook, HookKeyId, InvalidHookKeyId};
 pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use wahana_domain::Clock;
 
 use crate::{
-    KeyRing, StoreError,
+    Hook, HookKeyId, KeyRing, StoreError,
     cache::Generations,
     connection::{self, Connections},
     migration::{self, SchemaState},
@@ -128,6 +129,24 @@ impl Store {
 
     pub(crate) fn keys(&self) -> &KeyRing {
         &self.0.keys
+    }
+
+    /// The key that signs what a WAHA server sends to a hook: derived, stored nowhere, and the same
+    /// whenever it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the ring does not have the key from which it is derived.
+    pub fn hook_key(&self, hook: Hook, id: HookKeyId) -> Result<SecretString, StoreError> {
+        Ok(self.0.keys.hook_key(hook, id)?)
+    }
+
+    /// The id of a hook's key of this version, derived from the ring's present key.
+    pub fn hook_key_id(&self, version: i64) -> Result<HookKeyId, StoreError> {
+        Ok(HookKeyId {
+            ring_key: self.0.keys.current()?,
+            version,
+        })
     }
 
     pub(crate) fn generations(&self) -> &Generations {
