@@ -33,6 +33,7 @@ mod client;
 mod contacts;
 mod content;
 mod error;
+pub mod events;
 mod files;
 mod groups;
 mod guard;

@@ -147,7 +147,7 @@ struct WireSession<C> {
 }
 
 #[derive(Deserialize)]
-struct WireMe {
+pub(crate) struct WireMe {
     #[serde(default, deserialize_with = "wire::text")]
     id: Option<String>,
     #[serde(default, rename = "pushName", deserialize_with = "wire::text")]
@@ -169,7 +169,7 @@ struct WireTimestamps {
 }
 
 impl WireMe {
-    fn into_me(self) -> Option<Me> {
+    pub(crate) fn into_me(self) -> Option<Me> {
         Some(Me {
             id: normalize_chat_id(&self.id?),
             push_name: self.push_name,

@@ -1,0 +1,10 @@
+//! What WAHA tells by webhook: the envelope of every event, and the signature by which to know that it is
+//! WAHA's.
+
+mod envelope;
+mod name;
+mod signature;
+
+pub use envelope::{BrokenEnvelope, EventEnvelope};
+pub use name::EventName;
+pub use signature::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER, SignatureRefused, sign, verify};
