@@ -19,6 +19,12 @@ pub struct WahaServer {
     pub capacity: Option<i32>,
     /// When its session list was last read, to about half a minute.
     pub last_snapshot_at: Option<Timestamp>,
+    /// The version of its own hook's key, from 1.
+    pub hook_version: i64,
+    /// When an event of it last came in, to about ten seconds.
+    pub last_event_at: Option<Timestamp>,
+    /// Since when its sessions change without an event that says so.
+    pub event_gap_since: Option<Timestamp>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When its row last changed.

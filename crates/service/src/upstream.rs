@@ -272,6 +272,9 @@ mod tests {
             api_key: "key".to_owned().into(),
             capacity: None,
             last_snapshot_at: None,
+            hook_version: 1,
+            last_event_at: None,
+            event_gap_since: None,
             created_at: now,
             updated_at: now,
         };

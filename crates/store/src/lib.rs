@@ -12,7 +12,9 @@ mod callers;
 mod connection;
 mod entity;
 mod error;
+pub mod events;
 mod hook_keys;
+pub mod hooks;
 pub mod invitations;
 pub mod jobs;
 mod key_ring;
@@ -40,8 +42,8 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    JobClaim, JobCount, JobQuery, Lease, NewPlatformToken, NewServer, NewUser, PlatformTx, ServerChange,
-    ServerLoad, SessionChanges, SessionOnServer, StoredPassword, UserChange,
+    HookedServer, HookedSession, JobClaim, JobCount, JobQuery, Lease, NewPlatformToken, NewServer, NewUser,
+    PlatformTx, ServerChange, ServerLoad, SessionChanges, SessionOnServer, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

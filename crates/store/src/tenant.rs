@@ -195,6 +195,7 @@ owned_by! {
     job by OrganizationId,
     waha_event by OrganizationId,
     session_transition by OrganizationId,
+    session_upkeep by OrganizationId,
     session_activity by OrganizationId,
     message_usage by OrganizationId,
 }

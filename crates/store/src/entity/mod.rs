@@ -22,6 +22,7 @@ pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod session_activity;
 pub(crate) mod session_transition;
+pub(crate) mod session_upkeep;
 pub(crate) mod sign_in;
 pub(crate) mod user;
 pub(crate) mod user_password;

@@ -78,6 +78,7 @@ fn of_entities() -> Schema {
     add_entity::<session::Entity>(&mut schema);
     add_entity::<session_activity::Entity>(&mut schema);
     add_entity::<session_transition::Entity>(&mut schema);
+    add_entity::<session_upkeep::Entity>(&mut schema);
     add_entity::<sign_in::Entity>(&mut schema);
     add_entity::<user::Entity>(&mut schema);
     add_entity::<user_password::Entity>(&mut schema);

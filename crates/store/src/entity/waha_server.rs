@@ -23,6 +23,7 @@ pub struct Model {
     pub requests_per_second: Option<i32>,
     pub last_event_at: Option<i64>,
     pub hook_version: i64,
+    pub event_gap_since: Option<i64>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -9,6 +9,8 @@ mod m20261123_000002_session_changes;
 mod m20261123_000003_upkeep;
 mod m20261123_000010_work_indexes;
 mod m20261123_000011_message_usage;
+mod m20261123_000012_session_upkeep;
+mod m20261123_000020_event_gap;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_upkeep::Migration),
             Box::new(m20261123_000010_work_indexes::Migration),
             Box::new(m20261123_000011_message_usage::Migration),
+            Box::new(m20261123_000012_session_upkeep::Migration),
+            Box::new(m20261123_000020_event_gap::Migration),
         ]
     }
 }

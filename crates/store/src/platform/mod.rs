@@ -3,6 +3,8 @@
 //! This is the whole list, and a test pins it. Each function says why it cannot be a function of a
 //! [`TenantTx`](crate::TenantTx). On PostgreSQL it runs in a role of its own.
 
+mod events;
+mod hooks;
 mod identities;
 mod jobs;
 mod leases;
@@ -25,6 +27,7 @@ use crate::{
     transaction::{Access, Transaction},
 };
 
+pub use hooks::{HookedServer, HookedSession};
 pub use jobs::{JobClaim, JobCount, JobQuery};
 pub use leases::Lease;
 pub use people::{NewUser, StoredPassword, UserChange};

@@ -180,6 +180,9 @@ impl PlatformTx {
             api_key: self.keys.decrypt(&row.encrypted_api_key, api_key_of(id))?,
             capacity: row.capacity,
             last_snapshot_at: row.last_snapshot_at.map(Timestamp::from_micros),
+            hook_version: row.hook_version,
+            last_event_at: row.last_event_at.map(Timestamp::from_micros),
+            event_gap_since: row.event_gap_since.map(Timestamp::from_micros),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
         })

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 5] = [
+const FROZEN: [(&str, &str); 7] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -34,6 +34,14 @@ const FROZEN: [(&str, &str); 5] = [
     (
         "m20261123_000011_message_usage.rs",
         "f475ef192dec7edb84dd7a2aa72a5a911c80053a2a21b87e0080ed264e57a51d",
+    ),
+    (
+        "m20261123_000012_session_upkeep.rs",
+        "8c12b376fcbbde2b5564977c2afdec8ac9e1609e9d7f7f4d972156e5ad31c57b",
+    ),
+    (
+        "m20261123_000020_event_gap.rs",
+        "389b67e33b8ae1fdf8ed7c7d3006d52ce31c1dc1b9e880da9f617bd8995437ca",
     ),
 ];
 

@@ -1,8 +1,10 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 11] = [
+const SOURCES: [(&str, &str); 13] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
+    ("events", include_str!("../../src/platform/events.rs")),
+    ("hooks", include_str!("../../src/platform/hooks.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
     ("jobs", include_str!("../../src/platform/jobs.rs")),
     ("leases", include_str!("../../src/platform/leases.rs")),
@@ -25,6 +27,13 @@ mod::commit
 mod::now
 mod::record
 mod::tenant
+events::sessions_with_waiting_events
+events::store_events
+hooks::begin_event_gap
+hooks::hooked_servers
+hooks::hooked_sessions
+hooks::note_server_event
+hooks::raise_hook_versions
 identities::identity_of_access_token
 identities::identity_of_platform_token
 identities::identity_of_sign_in
