@@ -9,6 +9,7 @@ mod access_tokens;
 mod audit;
 mod caches;
 mod errors;
+mod hooks;
 mod identities;
 mod invitations;
 mod jobs;
