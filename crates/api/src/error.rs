@@ -132,6 +132,10 @@ impl ApiError {
         Self::new(ErrorCode::Unauthenticated, "Authentication required")
     }
 
+    pub(crate) fn nothing_here() -> Self {
+        Self::new(ErrorCode::NotFound, "There is nothing at this address.")
+    }
+
     pub(crate) fn no_organization() -> Self {
         Self::new(
             ErrorCode::NoOrganization,
@@ -155,6 +159,14 @@ impl ApiError {
             retry_after: Some(Duration::from_secs(5)),
             internal: Some(why),
             ..Self::new(ErrorCode::ServiceUnavailable, "wahana is not ready.")
+        }
+    }
+
+    /// The same, with a reason that only the log says.
+    pub(crate) fn because(self, why: impl Into<String>) -> Self {
+        Self {
+            internal: Some(why.into()),
+            ..self
         }
     }
 

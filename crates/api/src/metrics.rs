@@ -50,6 +50,7 @@ impl Metrics {
         metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.to_string()))?;
         describe_counter!(REQUESTS, "Requests that were answered");
         describe_histogram!(DURATION, "How long answering took, in seconds");
+        wahana_service::events::describe_metrics();
         describe_gauge!(RESIDENT_MEMORY, "Memory of the process, in bytes");
         describe_gauge!(BUILD, "Always 1; the version is a label");
         work::describe();

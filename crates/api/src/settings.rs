@@ -16,6 +16,8 @@ pub struct ApiSettings {
     pub cors_origins: Vec<String>,
     /// The largest body of a request without an upload, in bytes.
     pub body_limit: usize,
+    /// The largest event that a WAHA server may send, in bytes.
+    pub event_limit: usize,
     /// The largest medium that may be uploaded or fetched, in bytes.
     pub media_limit: usize,
     /// What is counted; `None` if nothing is.
@@ -31,6 +33,7 @@ impl ApiSettings {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             body_limit: 1024 * 1024,
+            event_limit: 1024 * 1024,
             media_limit: 32 * 1024 * 1024,
             metrics: None,
         }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use waha_client::WahaSession;
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, OrganizationId, PhoneNumber, ServerId, Session, SessionConfiguration,
-    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp, WahaAddress, WahaName,
+    AuditOutcome, BusinessProfile, DesiredStatus, OrganizationId, PhoneNumber, ServerId, Session,
+    SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp,
+    WahaAddress, WahaName,
 };
 use wahana_store::{StoreError, Tenant, sessions as stored};
 
@@ -287,7 +288,7 @@ async fn give(
         Err(StoreError::Conflict(rule)) => return Ok(Err(format!("{rule} exists already, or did"))),
         Err(error) => return Err(error.into()),
     }
-    audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id)).await?;
+    audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), AuditOutcome::Success).await?;
     tx.commit().await?;
     Ok(Ok(session.id))
 }

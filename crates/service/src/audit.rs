@@ -133,8 +133,9 @@ pub(crate) async fn record_by_operator_in(
     operator: &Operator,
     operation: &str,
     session: Option<SessionId>,
+    outcome: AuditOutcome,
 ) -> Result<(), ServiceError> {
-    add(tx, &operator.actor(), operation, session, AuditOutcome::Success).await
+    add(tx, &operator.actor(), operation, session, outcome).await
 }
 
 /// Writes what wahana itself did in an organization, in the transaction that does it.

@@ -14,6 +14,7 @@ pub mod chats;
 pub mod contacts;
 mod context;
 mod error;
+pub mod events;
 mod fields;
 pub mod groups;
 pub mod invitations;
@@ -33,6 +34,7 @@ mod ready;
 mod services;
 pub mod sessions;
 mod sync;
+pub mod take_over;
 mod upstream;
 
 pub use background::Background;

@@ -19,6 +19,7 @@ use wahana_store::{
 use crate::{
     AllowedNetwork, ServiceError,
     attempts::Attempts,
+    events::{Intake, Wake},
     jobs::RetentionSettings,
     limits::{LimitSettings, Limits},
     outgoing::{Fetcher, TenantPolicy},
@@ -38,6 +39,8 @@ pub struct ServiceSettings {
     /// wahana's address as people see it. Every link is made from it, and from nothing that a request
     /// says.
     pub public_url: Url,
+    /// wahana's address as WAHA servers see it; `None` if they cannot send it their events.
+    pub hook_url: Option<Url>,
     /// How old an answer about a session may be. Five seconds by default.
     pub sync_max_age: Duration,
     /// How long a read waits for news from WAHA before it answers from what is known. Two seconds.
@@ -61,6 +64,7 @@ impl ServiceSettings {
     pub fn at(public_url: Url) -> Self {
         Self {
             public_url,
+            hook_url: None,
             sync_max_age: Duration::from_secs(5),
             sync_wait: Duration::from_secs(2),
             waha_timeouts: Timeouts::default(),
@@ -84,6 +88,8 @@ pub struct Services {
     pub(crate) upstreams: Upstreams,
     pub(crate) sync: Synchronizer,
     pub(crate) media: Fetcher,
+    pub(crate) events: Wake,
+    pub(crate) intake: Intake,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
@@ -99,9 +105,12 @@ impl Services {
     #[must_use]
     pub fn new(store: Store, http: HttpClient, settings: ServiceSettings) -> Self {
         let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts, settings.waha_guard);
+        let (events, running) = (Wake::default(), TaskTracker::new());
         Self {
             sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
+            intake: Intake::new(store.clone(), events.clone(), running.clone()),
+            events,
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),
             attempts: Arc::new(Attempts::new(store.clock().clone())),
@@ -115,7 +124,7 @@ impl Services {
             work: Arc::default(),
             settings,
             used_tokens: Arc::default(),
-            running: TaskTracker::new(),
+            running,
             store,
         }
     }
@@ -166,6 +175,12 @@ impl Services {
     /// Closes the database, after running transactions have ended.
     pub async fn close(&self) -> Result<(), ServiceError> {
         Ok(self.store.close().await?)
+    }
+
+    /// Which sessions have new events, for who applies them.
+    #[must_use]
+    pub const fn events(&self) -> &Wake {
+        &self.events
     }
 
     /// Does something to its end, also when nobody waits for it any more: what WAHA was asked to do

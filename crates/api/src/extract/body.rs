@@ -46,7 +46,7 @@ impl<T: DeserializeOwned + Default> FromRequest<ApiState> for OptionalJson<T> {
 }
 
 /// Reads the whole body, if it is not larger than `limit` bytes.
-pub(super) async fn read(request: Request, limit: usize) -> Result<(HeaderMap, Bytes), ApiError> {
+pub(crate) async fn read(request: Request, limit: usize) -> Result<(HeaderMap, Bytes), ApiError> {
     let (parts, body) = request.into_parts();
     let announced = parts
         .headers

@@ -12,7 +12,7 @@ mod operated;
 mod patch;
 
 pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfStart, OfToken};
-pub(crate) use body::{Json, OptionalJson};
+pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
 pub(crate) use input::{Page, Paging, Query, limit, within};

@@ -7,6 +7,7 @@ mod chats;
 mod contacts;
 mod docs;
 mod groups;
+mod hooks;
 mod invitations;
 mod links;
 mod members;
@@ -139,17 +140,26 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The whole API, to be served with connection information.
 pub fn router(state: ApiState) -> Router {
     let (router, _) = described().split_for_parts();
-    surrounded(router.merge(docs::router()).merge(links::router()), state)
+    surrounded(
+        router.merge(docs::router()).merge(links::router()),
+        hooks::router(),
+        state,
+    )
 }
 
-/// Routes with what holds for all of them.
-fn surrounded(routes: Router<ApiState>, state: ApiState) -> Router {
+/// Routes with what holds for all of them. Pages of other sites have no business with those of `machines`.
+fn surrounded(pages: Router<ApiState>, machines: Router<ApiState>, state: ApiState) -> Router {
     let cors = cors(&state);
-    routes
-        .fallback(async || ApiError::new(ErrorCode::NotFound, "There is nothing at this address."))
+    pages
+        .fallback(async || ApiError::nothing_here())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors)
+        .merge(
+            machines
+                .method_not_allowed_fallback(method_not_allowed)
+                .layer(CatchPanicLayer::custom(panicked)),
+        )
         .layer(middleware::from_fn_with_state(state.clone(), request::surround))
         .with_state(state)
 }
@@ -268,7 +278,7 @@ mod tests {
             let database = TestDatabase::sqlite().await;
             let panics = get(async || -> &'static str { panic!("the secret is hunter2") });
             let routes = Router::new().route("/panics", panics);
-            let answering = surrounded(routes, state(&database).await);
+            let answering = surrounded(routes, Router::new(), state(&database).await);
             let request = Request::get("/panics")
                 .header("x-request-id", "p-1")
                 .body(Body::empty());

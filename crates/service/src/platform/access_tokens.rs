@@ -1,7 +1,8 @@
 //! Access tokens of organizations as the command line makes them, for any member.
 
 use wahana_domain::{
-    Abilities, AccessToken, EmailAddress, OrganizationId, Secret, SessionId, Timestamp, TokenId, UserId,
+    Abilities, AccessToken, AuditOutcome, EmailAddress, OrganizationId, Secret, SessionId, Timestamp,
+    TokenId, UserId,
 };
 use wahana_store::{Tenant, access_tokens, members, sessions, sessions::SessionReference};
 
@@ -69,7 +70,7 @@ pub async fn create(
         created_at: tx.now(),
     };
     access_tokens::insert(&tx, &token, &secret.hash()).await?;
-    record_by_operator_in(&tx, operator, "tokens.create", None).await?;
+    record_by_operator_in(&tx, operator, "tokens.create", None, AuditOutcome::Success).await?;
     tx.commit().await?;
     Ok(CreatedToken { token, secret })
 }
@@ -98,7 +99,7 @@ pub async fn revoke(
     if !access_tokens::revoke(&tx, id).await? {
         return Err(ServiceError::NotFound("Token"));
     }
-    record_by_operator_in(&tx, operator, "tokens.revoke", None).await?;
+    record_by_operator_in(&tx, operator, "tokens.revoke", None, AuditOutcome::Success).await?;
     tx.commit().await?;
     services.callers.forget();
     Ok(())

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use waha_client::{StartOutcome, WahaError, WahaSession};
+use waha_client::{StartOutcome, WahaClient, WahaError, WahaSession};
 use wahana_domain::{AuditOutcome, DesiredStatus, Session, Timestamp};
-use wahana_store::sessions as stored;
+use wahana_store::{hooks, sessions as stored};
 
+use super::hooking::{OnWaha, WantedWebhook, log_failure};
 use crate::{
     Context, ServiceError, Services,
     access::{Granted, ManageSessions, Owned},
@@ -139,17 +140,72 @@ async fn act_on_waha(
         AuditOutcome::Intent,
     )
     .await?;
+    let hook = hooks::get(&tx, session.id).await?;
     tx.commit().await?;
 
-    let outcome = call(&upstream, session, action).await;
+    let webhook = match action {
+        Action::Start | Action::Restart => WantedWebhook::of(services, session, &hook)?,
+        Action::Stop | Action::Logout | Action::Delete => None,
+    };
+    let mut call = Call {
+        upstream: &upstream,
+        session,
+        webhook,
+        has_webhook: false,
+    };
+    let outcome = call.act(action).await;
     let answered_at = services.now();
+    let applied = call.webhook.as_ref().filter(|_| call.has_webhook);
+    if let Some(webhook) = applied {
+        let tx = services.store.write(context.caller.tenant()).await?;
+        hooks::set_applied(&tx, session.id, webhook.version()).await?;
+        tx.commit().await?;
+    }
     conclude(services, context, session, action, answered_at, outcome).await
 }
 
-async fn call(upstream: &Upstream, session: &Session, action: Action) -> Result<Said, WahaError> {
-    let (waha, name) = (upstream.waha(), session.waha.name.as_str());
-    match action {
-        Action::Start => match waha.start_session(name).await {
+/// What WAHA is asked to do to a session.
+struct Call<'a> {
+    upstream: &'a Upstream,
+    session: &'a Session,
+    /// The webhook that the session should have from then on.
+    webhook: Option<WantedWebhook>,
+    /// Whether WAHA is known to have it.
+    has_webhook: bool,
+}
+
+impl Call<'_> {
+    fn waha(&self) -> (&WahaClient, &str) {
+        (self.upstream.waha(), self.session.waha.name.as_str())
+    }
+
+    async fn act(&mut self, action: Action) -> Result<Said, WahaError> {
+        match action {
+            Action::Start => self.start().await,
+            Action::Restart => self.restart().await,
+            Action::Stop => self.stop().await,
+            Action::Logout => self.logout().await,
+            Action::Delete => {
+                let (waha, name) = self.waha();
+                waha.delete_session(name).await.map(|()| Said::Nothing)
+            }
+        }
+    }
+
+    async fn start(&mut self) -> Result<Said, WahaError> {
+        if let OnWaha::Lacks {
+            config,
+            is_stopped: true,
+        } = self.look().await
+        {
+            let (waha, name) = self.waha();
+            match waha.update_session(name, &config).await {
+                Ok(_) => self.has_webhook = true,
+                Err(error) => log_failure(self.session, &error),
+            }
+        }
+        let (waha, name) = self.waha();
+        match waha.start_session(name).await {
             Ok(StartOutcome::Started(said)) => Ok(said.map_or(Said::Nothing, Said::Session)),
             Ok(StartOutcome::AlreadyRunning) => {
                 let found = waha.session(name).await?;
@@ -159,29 +215,63 @@ async fn call(upstream: &Upstream, session: &Session, action: Action) -> Result<
                 }
                 Ok(Said::Session(Box::new(found)))
             }
-            Err(WahaError::UnknownSession) => make_again(upstream, session).await,
+            Err(WahaError::UnknownSession) => self.make_again().await,
             Err(error) => Err(error),
-        },
-        Action::Restart => match waha.restart_session(name).await {
-            Err(WahaError::UnknownSession) => make_again(upstream, session).await,
+        }
+    }
+
+    async fn restart(&mut self) -> Result<Said, WahaError> {
+        if let OnWaha::Lacks { config, is_stopped } = self.look().await {
+            let (waha, name) = self.waha();
+            match waha.update_session(name, &config).await {
+                // WAHA restarts what runs by itself then.
+                Ok(said) if !is_stopped => {
+                    self.has_webhook = true;
+                    return Ok(Said::from(said));
+                }
+                Ok(_) => self.has_webhook = true,
+                Err(error) if may_have_happened(&error) => return Err(error),
+                Err(error) => log_failure(self.session, &error),
+            }
+        }
+        let (waha, name) = self.waha();
+        match waha.restart_session(name).await {
+            Err(WahaError::UnknownSession) => self.make_again().await,
             other => other.map(Said::from),
-        },
+        }
+    }
+
+    async fn stop(&self) -> Result<Said, WahaError> {
+        let (waha, name) = self.waha();
         // To stop what it does not know is a success without a body for WAHA 2026.2.1.
-        Action::Stop => Ok(waha
-            .stop_session(name)
-            .await?
-            .map_or(Said::Gone, |said| Said::Session(Box::new(said)))),
-        Action::Logout => match waha.logout_session(name).await {
+        let stopped = waha.stop_session(name).await?;
+        Ok(stopped.map_or(Said::Gone, |said| Said::Session(Box::new(said))))
+    }
+
+    async fn logout(&self) -> Result<Said, WahaError> {
+        let (waha, name) = self.waha();
+        match waha.logout_session(name).await {
             // What is not there is not paired either.
             Err(WahaError::UnknownSession) => Ok(Said::Gone),
             other => other.map(Said::from),
-        },
-        Action::Delete => waha.delete_session(name).await.map(|()| Said::Nothing),
+        }
     }
-}
 
-async fn make_again(upstream: &Upstream, session: &Session) -> Result<Said, WahaError> {
-    super::create::make(upstream, session, true).await.map(Said::from)
+    async fn look(&mut self) -> OnWaha {
+        let Some(webhook) = &self.webhook else {
+            return OnWaha::LeftAlone;
+        };
+        let (waha, name) = self.waha();
+        let found = webhook.look(waha, name).await;
+        self.has_webhook = matches!(found, OnWaha::Has);
+        found
+    }
+
+    async fn make_again(&mut self) -> Result<Said, WahaError> {
+        let made = super::create::make(self.upstream, self.session, self.webhook.as_ref(), true).await;
+        self.has_webhook = made.is_ok();
+        made.map(Said::from)
+    }
 }
 
 /// Writes down what came of it.

@@ -5,11 +5,16 @@ use std::{sync::Arc, time::Duration};
 use waha_client::{WahaError, WahaSession};
 use wahana_domain::{
     AuditOutcome, BusinessProfile, DesiredStatus, InvalidSessionName, Session, SessionConfiguration,
-    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, WahaAddress, WahaName,
+    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp, WahaAddress, WahaName,
 };
-use wahana_store::{Caller, Uniqueness, sessions as stored, sessions::SessionReference};
+use wahana_store::{
+    Caller, Tenant, Uniqueness,
+    hooks::{self, SessionHook},
+    sessions as stored,
+    sessions::SessionReference,
+};
 
-use super::{name_is_taken, update::as_waha_config};
+use super::{hooking::WantedWebhook, name_is_taken, update::as_waha_config};
 use crate::{
     Conflict, Context, FieldErrors, ServiceError, Services,
     access::{CreateSessions, Granted, ManageSessions, Owned},
@@ -172,10 +177,14 @@ async fn create_as(
 pub(super) async fn make(
     upstream: &Upstream,
     session: &Session,
+    webhook: Option<&WantedWebhook>,
     is_started: bool,
 ) -> Result<Option<WahaSession>, WahaError> {
     let (waha, name) = (upstream.waha(), session.waha.name.as_str());
-    let configuration = as_waha_config(&session.configuration);
+    let mut configuration = as_waha_config(&session.configuration);
+    if let Some(webhook) = webhook {
+        webhook.lay_over(&mut configuration);
+    }
     match waha.create_session(name, Some(&configuration), is_started).await {
         Err(WahaError::AlreadyExists) => waha.session(name).await.map(Some),
         other => other,
@@ -231,8 +240,61 @@ async fn create_on(
     {
         return Err(quota_is_used_up(limit));
     }
-    let now = tx.now();
-    let session = Session {
+    let is_started = new.is_started;
+    let session = planned(tenant, upstream, new, tx.now());
+    let webhook = WantedWebhook::of(services, &session, &SessionHook::new())?;
+    stored::insert(&tx, &session).await?;
+    audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
+    tx.commit().await?;
+
+    let made = make(upstream, &session, webhook.as_ref(), is_started).await;
+    let answered_at = services.now();
+    match made {
+        Ok(said) => {
+            if let Some(said) = &said
+                && let Some(change) = sync::observation(Some(said), answered_at).change(&session)
+            {
+                observe(&services.store, tenant, &change).await?;
+            }
+            let tx = services.store.write(tenant).await?;
+            if let Some(webhook) = &webhook {
+                hooks::set_applied(&tx, session.id, webhook.version()).await?;
+            }
+            audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Success).await?;
+            let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
+            tx.commit().await?;
+            Ok(Arc::new(now_known.unwrap_or(session)))
+        }
+        Err(error) => {
+            let failure = match refused_session(context, &session, operation, &error) {
+                ServiceError::WahaTimeout { .. } => ServiceError::SessionOutcomeUnknown {
+                    session: session.id,
+                    name: session.name.clone(),
+                },
+                failure => failure,
+            };
+            let tx = services.store.write(tenant).await?;
+            // What WAHA may have made stays known here, so that nothing is left behind there unseen.
+            if !may_have_happened(&error) {
+                stored::delete(&tx, session.id).await?;
+            }
+            audit::record(
+                &tx,
+                context,
+                operation,
+                Some(session.id),
+                audit::failure(failure.code()),
+            )
+            .await?;
+            tx.commit().await?;
+            Err(failure)
+        }
+    }
+}
+
+/// The session as it is before WAHA knows it.
+fn planned(tenant: Tenant, upstream: &Upstream, new: NewSession, now: Timestamp) -> Session {
+    Session {
         id: SessionId::new(),
         organization_id: tenant.organization_id(),
         waha: WahaAddress {
@@ -263,49 +325,5 @@ async fn create_on(
         last_message_at: None,
         created_at: now,
         updated_at: now,
-    };
-    stored::insert(&tx, &session).await?;
-    audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
-    tx.commit().await?;
-
-    let made = make(upstream, &session, new.is_started).await;
-    let answered_at = services.now();
-    match made {
-        Ok(said) => {
-            if let Some(said) = &said
-                && let Some(change) = sync::observation(Some(said), answered_at).change(&session)
-            {
-                observe(&services.store, tenant, &change).await?;
-            }
-            let tx = services.store.write(tenant).await?;
-            audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Success).await?;
-            let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
-            tx.commit().await?;
-            Ok(Arc::new(now_known.unwrap_or(session)))
-        }
-        Err(error) => {
-            let failure = match refused_session(context, &session, operation, &error) {
-                ServiceError::WahaTimeout { .. } => ServiceError::SessionOutcomeUnknown {
-                    session: session.id,
-                    name: session.name.clone(),
-                },
-                failure => failure,
-            };
-            let tx = services.store.write(tenant).await?;
-            // What WAHA may have made stays known here, so that nothing is left behind there unseen.
-            if !may_have_happened(&error) {
-                stored::delete(&tx, session.id).await?;
-            }
-            audit::record(
-                &tx,
-                context,
-                operation,
-                Some(session.id),
-                audit::failure(failure.code()),
-            )
-            .await?;
-            tx.commit().await?;
-            Err(failure)
-        }
     }
 }

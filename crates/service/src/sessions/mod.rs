@@ -2,6 +2,7 @@
 
 mod actions;
 mod create;
+mod hooking;
 mod pairing;
 mod update;
 
@@ -123,6 +124,33 @@ pub(crate) async fn fresh(
 #[must_use]
 pub fn synced_at(services: &Services, session: &Session) -> Option<Timestamp> {
     services.sync.synced_at(session.waha.server)
+}
+
+/// Whether the events of a session's WAHA server arrive, and that in words; `None` if none are expected.
+pub async fn hears_events(services: &Services, session: &Session) -> Result<Option<EventNews>, ServiceError> {
+    let upstream = services.upstreams.get(session.waha.server).await?;
+    let (since, heard) = (upstream.server.event_gap_since, upstream.server.last_event_at);
+    let detail = match (since, heard) {
+        (Some(since), _) => format!(
+            "Changes have been found only by asking WAHA since {since}: its events do not arrive, so what is shown \
+             may be some seconds old."
+        ),
+        (None, None) if services.settings.hook_url.is_none() => return Ok(None),
+        (None, _) => "No event of WAHA's was missed.".to_owned(),
+    };
+    Ok(Some(EventNews {
+        arrive: since.is_none(),
+        detail,
+    }))
+}
+
+/// Whether events arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventNews {
+    /// Whether they do, as far as is known.
+    pub arrive: bool,
+    /// The same in words.
+    pub detail: String,
 }
 
 async fn known(services: &Services, caller: &Caller, id: SessionId) -> Result<Arc<Session>, ServiceError> {

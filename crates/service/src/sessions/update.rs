@@ -5,8 +5,12 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use waha_client::{SessionConfig, VisibleSessionConfig, WahaError};
 use wahana_domain::{AuditOutcome, Session, SessionConfiguration};
-use wahana_store::sessions::{self as stored, SessionChange};
+use wahana_store::{
+    hooks,
+    sessions::{self as stored, SessionChange},
+};
 
+use super::hooking::WantedWebhook;
 use crate::{
     Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned, ReadSessions},
@@ -49,13 +53,20 @@ async fn update_to_the_end(
 ) -> Result<Arc<Session>, ServiceError> {
     let tenant = context.caller.tenant();
     let mut fields = update.fields;
+    let mut applied = None;
     if let Some(changes) = &update.configuration {
         let upstream = services.upstreams.get(session.waha.server).await?;
         let merged = merged(&session.configuration, changes)?;
         let tx = services.store.write(tenant).await?;
         audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
+        let hook = hooks::get(&tx, session.id).await?;
         tx.commit().await?;
-        if let Err(unconfigured) = configure(&upstream, session, changes).await {
+        let webhook = WantedWebhook::of(services, session, &hook)?;
+        let configured = configure(&upstream, session, changes, webhook.as_ref()).await;
+        if let Ok(true) = configured {
+            applied = webhook.map(|webhook| webhook.version());
+        }
+        if let Err(unconfigured) = configured {
             let failure = unconfigured.refusal(context, session);
             let tx = services.store.write(tenant).await?;
             if unconfigured.was_sent && may_have_happened(&unconfigured.error) {
@@ -75,6 +86,9 @@ async fn update_to_the_end(
     let tx = services.store.write(tenant).await?;
     if fields != SessionChange::default() {
         stored::update(&tx, session.id, &fields).await?;
+    }
+    if let Some(version) = applied {
+        hooks::set_applied(&tx, session.id, version).await?;
     }
     audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Success).await?;
     let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
@@ -104,12 +118,14 @@ impl Unconfigured {
 }
 
 /// Lays the changes over what the session has on WAHA, and writes it there if that makes a difference:
-/// WAHA's `PUT` replaces the whole configuration and restarts a running session.
+/// WAHA's `PUT` replaces the whole configuration and restarts a running session. Says whether the session has
+/// its webhook since then.
 async fn configure(
     upstream: &Upstream,
     session: &Session,
     changes: &SessionConfiguration,
-) -> Result<(), Unconfigured> {
+    webhook: Option<&WantedWebhook>,
+) -> Result<bool, Unconfigured> {
     let name = session.waha.name.as_str();
     let found = upstream.waha().session(name).await;
     let found = found.map_err(|error| Unconfigured {
@@ -120,10 +136,11 @@ async fn configure(
     let mut wanted = present.clone();
     wanted.merge(as_map(changes));
     if wanted == present {
-        return Ok(());
+        return Ok(false);
     }
+    let has_webhook = webhook.is_some_and(|webhook| webhook.join(&mut wanted));
     let updated = upstream.waha().update_session(name, &wanted).await;
-    updated.map(drop).map_err(|error| Unconfigured {
+    updated.map(|_| has_webhook).map_err(|error| Unconfigured {
         error,
         was_sent: true,
     })

@@ -12,14 +12,14 @@ use wahana_store::{
 use crate::{ServiceError, audit};
 
 /// Compares a server's list with the sessions that a transaction sees, and writes what is new, each
-/// organization's in a transaction of its own.
+/// organization's in a transaction of its own. Says of how many sessions WAHA's status had changed.
 pub(super) async fn apply(
     store: &Store,
     tx: PlatformTx,
     server: ServerId,
     asked_at: Timestamp,
     listed: &[WahaSession],
-) -> Result<(), ServiceError> {
+) -> Result<usize, ServiceError> {
     let listed: HashMap<&str, &WahaSession> = listed
         .iter()
         .map(|session| (session.name.as_str(), session))
@@ -28,6 +28,7 @@ pub(super) async fn apply(
     drop(tx);
 
     let mut changes: HashMap<Tenant, Vec<News>> = HashMap::new();
+    let mut changed_on_waha = 0;
     for SessionOnServer { tenant, session } in known {
         let listed = listed.get(session.waha.name.as_str()).copied();
         let observation = observation(listed, asked_at);
@@ -37,6 +38,9 @@ pub(super) async fn apply(
         if is_deleted {
             changes.entry(tenant).or_default().push(News::Deleted(session.id));
         } else if let Some(change) = observation.change(&session) {
+            // WAHA says nothing of what it forgot, nor of what was before wahana first looked.
+            let is_told = listed.is_some() && session.observed_at.is_some();
+            changed_on_waha += usize::from(is_told && change.waha_status != session.waha_status);
             changes.entry(tenant).or_default().push(News::Changed(change));
         } else if let Some(claim) = observation.claim(&session)
             && is_free(store, tenant, &claim).await?
@@ -47,7 +51,7 @@ pub(super) async fn apply(
     for (tenant, news) in changes {
         write(store, tenant, &news).await?;
     }
-    Ok(())
+    Ok(changed_on_waha)
 }
 
 /// Whether no other session of the organization holds the number any more.

@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use wahana_domain::{ServerId, Timestamp};
 use wahana_store::Store;
 
-use crate::{ServiceError, ServiceSettings, upstream::Upstreams};
+use crate::{ServiceError, ServiceSettings, events::Gap, upstream::Upstreams};
 use unchanged::{Compared, Listed};
 use view::{Flight, View, Wanted};
 
@@ -46,6 +46,8 @@ struct Shared {
     max_age: Duration,
     wait: Duration,
     views: RwLock<HashMap<ServerId, Arc<View>>>,
+    gap: Gap,
+    hears_events: bool,
 }
 
 impl Synchronizer {
@@ -56,6 +58,8 @@ impl Synchronizer {
             max_age: settings.sync_max_age,
             wait: settings.sync_wait,
             views: RwLock::default(),
+            gap: Gap::default(),
+            hears_events: settings.hook_url.is_some(),
         }))
     }
 
@@ -163,10 +167,16 @@ impl Synchronizer {
             sessions: tx.session_changes(server).await?,
             asked_at,
         };
-        if !view.covers(&comparison) {
-            apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
+        let mut changes = 0;
+        if view.covers(&comparison) {
+            drop(tx);
+        } else {
+            changes = apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
             view.compared(comparison);
         }
+        let (own, gap) = (&self.0, &self.0.gap);
+        gap.look(&own.store, &upstream.server, own.hears_events, changes, asked_at)
+            .await?;
         Ok(asked_at)
     }
 }

@@ -164,6 +164,7 @@ async fn open(settings: &Settings) -> anyhow::Result<Services> {
 fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
     let http = connections_to_waha(&HttpOptions::default())?;
     let settings = ServiceSettings {
+        hook_url: settings.network.hook_url.clone(),
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
         waha_timeouts: settings.waha.timeouts(),

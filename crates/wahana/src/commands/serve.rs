@@ -120,6 +120,7 @@ fn state(services: &Services, settings: &Settings, metrics: &Metrics) -> ApiStat
             trusted_proxies: settings.network.trusted_proxies.clone(),
             cors_origins: settings.network.cors_origins.clone(),
             body_limit: settings.limits.body_bytes,
+            event_limit: settings.limits.event_bytes,
             media_limit: settings.limits.media_bytes,
             metrics: Some(metrics.clone()),
         },

@@ -9,6 +9,8 @@ use super::reader::Reader;
 pub(crate) struct Limits {
     /// The largest body of a request without an upload, in bytes.
     pub(crate) body_bytes: usize,
+    /// The largest event that a WAHA server may send, in bytes.
+    pub(crate) event_bytes: usize,
     /// The largest medium that may be uploaded or fetched, in bytes.
     pub(crate) media_bytes: usize,
     /// The largest head of a request, in bytes.
@@ -27,12 +29,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
         usize::try_from(reader.number(name, default, least, most)).unwrap_or(usize::MAX)
     };
     let body_bytes = bytes("limits.body_bytes", MIB, KIB, 64 * MIB);
+    let event_bytes = bytes("limits.event_bytes", MIB, KIB, 64 * MIB);
     let media_bytes = bytes("limits.media_bytes", 32 * MIB, KIB, 1024 * MIB);
     // hyper's reading buffer cannot be smaller than 8 KiB.
     let header_bytes = bytes("limits.header_bytes", 32 * KIB, 8 * KIB, MIB);
     let mut seconds = |name, default, most| Duration::from_secs(reader.number(name, default, 1, most));
     Limits {
         body_bytes,
+        event_bytes,
         media_bytes,
         header_bytes,
         header_timeout: seconds("limits.header_seconds", 10, 300),
@@ -44,6 +48,7 @@ impl Limits {
     pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
         vec![
             ("limits.body_bytes", self.body_bytes.to_string()),
+            ("limits.event_bytes", self.event_bytes.to_string()),
             ("limits.media_bytes", self.media_bytes.to_string()),
             ("limits.header_bytes", self.header_bytes.to_string()),
             ("limits.header_seconds", self.header_timeout.as_secs().to_string()),

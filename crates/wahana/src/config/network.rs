@@ -16,7 +16,7 @@ pub(crate) struct Network {
     pub(crate) public_url: Url,
     /// Whether somebody said so, or it is a guess.
     pub(crate) is_public_url_given: bool,
-    /// Its address as WAHA servers see it; not used before wahana takes events from them.
+    /// Its address as WAHA servers see it, where they send their events.
     pub(crate) hook_url: Option<Url>,
     /// The proxies in front of it whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpNet>,

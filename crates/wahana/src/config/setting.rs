@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 37] = [
+pub(crate) const SETTINGS: [Setting; 38] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -39,6 +39,7 @@ pub(crate) const SETTINGS: [Setting; 37] = [
         "the text of a file that `wahana keys init` made, in the environment variable WAHANA_KEYS__RING",
     ),
     setting("limits.body_bytes", "1048576"),
+    setting("limits.event_bytes", "1048576"),
     setting("limits.media_bytes", "33554432"),
     setting("limits.header_bytes", "32768"),
     setting("limits.header_seconds", "10"),

@@ -44,6 +44,7 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("database.max_connections = 'MARK'", "database.max_connections"),
         ("keys.file = ''", "keys.file"),
         ("limits.body_bytes = -1", "limits.body_bytes"),
+        ("limits.event_bytes = 1", "limits.event_bytes"),
         ("limits.media_bytes = 1.5", "limits.media_bytes"),
         ("limits.header_bytes = 1", "limits.header_bytes"),
         ("limits.header_seconds = 0", "limits.header_seconds"),

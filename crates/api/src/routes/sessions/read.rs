@@ -212,7 +212,7 @@ pub(crate) async fn health(
             format!("Not known now. When WAHA last answered: {sentence}")
         }
     };
-    let checks = vec![
+    let mut checks = vec![
         HealthCheck {
             name: "waha_answers",
             passed: is_fresh,
@@ -237,6 +237,13 @@ pub(crate) async fn health(
             detail: seen(format!("The session is {}.", session.status)),
         },
     ];
+    if let Some(news) = sessions::hears_events(services, session).await? {
+        checks.push(HealthCheck {
+            name: "events_arrive",
+            passed: news.arrive,
+            detail: news.detail,
+        });
+    }
     let report = HealthReport {
         health_status: health.status,
         reason: health.reason,

@@ -105,7 +105,7 @@ fn set_up(folder: &Path, listen: SocketAddr) -> anyhow::Result<Settings> {
     let configuration = folder.join("wahana.toml");
     let database = folder.join("wahana.db");
     let text = format!(
-        "listen = {listen:?}\npublic_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = \"warn\"\n",
+        "listen = {listen:?}\npublic_url = {url:?}\nhook_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = \"warn\"\n",
         listen = listen.to_string(),
         url = format!("http://{listen}"),
         database = format!("sqlite://{}", database.display()),

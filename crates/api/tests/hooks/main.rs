@@ -1,0 +1,15 @@
+//! Where WAHA servers send their events: what is believed, and how it comes that they do.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that lacks what it needs has failed"
+)]
+
+mod believed;
+mod configured;
+mod crowds;
+mod gaps;
+mod refused;
+mod taken_over;
+mod world;
