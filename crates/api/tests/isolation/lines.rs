@@ -419,6 +419,14 @@ pub(crate) const LINES: &[Line] = &[
         ..LINE
     },
     Line {
+        operation: "platform.servers.hook",
+        who: Who::Operators,
+        body: Some(|_| json!({"rotate": true})),
+        // The tests' wahana does not know its address.
+        answer: "409 CONFLICT",
+        ..LINE
+    },
+    Line {
         operation: "platform.servers.remove",
         who: Who::Operators,
         ..LINE

@@ -70,7 +70,11 @@ impl Installation {
         // Another test of this process may have chosen the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
-        let services = Services::new(store.clone(), http, ServiceSettings::at(public_url.clone()));
+        let settings = ServiceSettings {
+            hook_url: Some("http://10.0.0.5:8080".parse().unwrap()),
+            ..ServiceSettings::at(public_url.clone())
+        };
+        let services = Services::new(store.clone(), http, settings);
         let by = Operator::CommandLine;
         let organization = NewOrganization {
             name: "Toko Satu".to_owned(),

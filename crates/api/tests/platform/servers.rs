@@ -141,3 +141,43 @@ async fn a_server_with_living_sessions_stays() {
     let removed = installation.operate(Method::DELETE, &path, None).await;
     assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
 }
+
+#[tokio::test]
+async fn a_hook_is_for_operators_and_its_keys_can_be_changed() {
+    let installation = Installation::new().await;
+    let new = json!({"name": "one", "base_url": "http://10.0.0.8:3000", "api_key": KEY});
+    let id = installation
+        .operate(Method::POST, PATH, Some(new))
+        .await
+        .data("id");
+    let path = format!("{PATH}/{id}/hook");
+    let first = installation.operate(Method::POST, &path, None).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let variable = |answer: &crate::harness::Answer, name: &str| {
+        let variables = &answer.body["data"]["environment"];
+        variables[name].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        variable(&first, "WHATSAPP_HOOK_URL"),
+        format!("http://10.0.0.5:8080/hooks/waha/{id}/1.1")
+    );
+    let key = variable(&first, "WHATSAPP_HOOK_HMAC_KEY");
+    assert_eq!(key.len(), 64);
+    installation
+        .assert_audited("platform.servers.hook", "success")
+        .await;
+
+    let again = installation.operate(Method::POST, &path, Some(json!({}))).await;
+    assert_eq!(variable(&again, "WHATSAPP_HOOK_HMAC_KEY"), key);
+    let rotate = Some(json!({"rotate": true}));
+    let rotated = installation.operate(Method::POST, &path, rotate).await;
+    assert_eq!(
+        variable(&rotated, "WHATSAPP_HOOK_URL"),
+        format!("http://10.0.0.5:8080/hooks/waha/{id}/1.2")
+    );
+    assert_ne!(variable(&rotated, "WHATSAPP_HOOK_HMAC_KEY"), key);
+
+    let owner = Some(installation.owner_token.as_str());
+    let refused = installation.call(owner, Method::POST, &path, None).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}

@@ -6,12 +6,15 @@ use serde::Serialize;
 use wahana_domain::{ServerId, Timestamp};
 use wahana_service::{
     Operator, Services,
-    platform::servers::{self, BaseUrl, NewServer, ServerChange, ServerKey, ServerLoad},
+    platform::{
+        hooks::{self, GlobalHook},
+        servers::{self, BaseUrl, NewServer, ServerChange, ServerKey, ServerLoad},
+    },
 };
 
 use super::organizations::{Limit, limit};
 use crate::{
-    output::{Output, Row, optional, warn},
+    output::{Output, Row, optional, print, warn},
     prompt::Secret,
 };
 
@@ -51,6 +54,16 @@ pub(crate) enum Command {
         key_prompt: bool,
         #[command(flatten)]
         key: Key,
+    },
+    /// Print the lines for a WAHA server's environment with which it sends the events of all its sessions
+    /// to wahana. They hold a secret.
+    Hook {
+        /// Its name or id.
+        server: String,
+        /// Have a new key from now on, and new ones for its sessions, which each gets at its next start. The
+        /// keys before stay valid.
+        #[arg(long)]
+        rotate: bool,
     },
     /// Take a WAHA server off the list; refused while living sessions are on it.
     Remove {
@@ -128,6 +141,22 @@ impl From<ServerLoad> for ServerRow {
     }
 }
 
+/// Prints the variables as a file of them is written; none of the values needs quotes.
+fn print_environment(hook: &GlobalHook, output: Output) -> anyhow::Result<()> {
+    let variables = hook.environment();
+    if output.is_json {
+        let object: serde_json::Map<String, serde_json::Value> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.expose_secret().into()))
+            .collect();
+        return print(&format!("{}\n", serde_json::to_string_pretty(&object)?));
+    }
+    let lines = variables
+        .iter()
+        .map(|(name, value)| format!("{name}={}\n", value.expose_secret()));
+    print(&lines.collect::<String>())
+}
+
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
     match command {
@@ -181,6 +210,13 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
                 .await
                 .map_err(super::refused)?;
             output.one(&ServerRow::from(updated))
+        }
+        Command::Hook { server, rotate } => {
+            let id = servers::find(services, &operator, &server).await?.server.id;
+            let hook = hooks::get(services, &operator, id, rotate)
+                .await
+                .map_err(super::refused)?;
+            print_environment(&hook, output)
         }
         Command::Remove { server } => {
             let id = servers::find(services, &Operator::CommandLine, &server)

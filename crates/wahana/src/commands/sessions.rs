@@ -1,5 +1,7 @@
 //! `wahana sessions`
 
+mod take_over;
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     },
     /// Give sessions that are on a WAHA server to organizations. Nothing changes on WAHA.
     Assign(AssignArguments),
+    /// Have sessions tell wahana their events, beside whoever hears them already. A running session restarts
+    /// for about three seconds.
+    TakeOver(take_over::Arguments),
 }
 
 #[derive(Args, Debug)]
@@ -151,6 +156,7 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             let rows: Vec<UnassignedRow> = found.into_iter().map(Into::into).collect();
             output.list(&rows)
         }
+        Command::TakeOver(arguments) => take_over::run(arguments, services, output).await,
         Command::Assign(arguments) => {
             let is_dry_run = arguments.dry_run;
             let mut assignments = Vec::new();

@@ -250,6 +250,26 @@ fn sessions_that_were_there_before_are_assigned_from_a_file() {
     let (status, _) = demo.call("GET", "/api/waha/sessions/front-desk/status", "GLOBEX_TOKEN", "");
     assert_eq!(status, 404);
     assert!(demo.command(&["sessions", "unassigned"]).1.lines().count() <= 1);
+    // It gets wahana's webhook when it is taken over, and not twice.
+    let take_over = |extra: &[&str]| {
+        let command = [
+            "sessions",
+            "take-over",
+            "--session",
+            "front-desk",
+            "--pace",
+            "6000",
+        ];
+        demo.command(&[command.as_slice(), extra].concat())
+    };
+    for (extra, expected) in [
+        (&["--dry-run"][..], "gets the webhook"),
+        (&[], "has the webhook now"),
+        (&[], "has the webhook already"),
+    ] {
+        let (is_done, said) = take_over(extra);
+        assert!(is_done && said.contains(expected), "{said}");
+    }
     // What was assigned once is not assigned again.
     assert!(!assign("simulated,left-over,Globex,front-desk", &[]).0);
 }

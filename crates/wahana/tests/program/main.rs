@@ -8,6 +8,7 @@
 mod command_line;
 mod demo;
 mod doctor;
+mod hooks;
 mod installation;
 mod serve;
 mod work;

@@ -21,6 +21,7 @@ pub(super) fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(organizations::suspend))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::update, servers::remove))
+        .routes(routes!(servers::hook))
         .routes(routes!(sessions::assign))
         .routes(routes!(sessions::unassigned))
         .routes(routes!(tokens::list, tokens::create))

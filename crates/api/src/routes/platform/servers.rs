@@ -1,5 +1,7 @@
 //! `/api/platform/servers`
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -10,13 +12,16 @@ use utoipa::ToSchema;
 use wahana_domain::{ServerId, Text, Timestamp};
 use wahana_service::{
     FieldErrors,
-    platform::servers::{self, BaseUrl, NewServer, ServerChange, ServerKey, ServerLoad},
+    platform::{
+        hooks::{self, GlobalHook},
+        servers::{self, BaseUrl, NewServer, ServerChange, ServerKey, ServerLoad},
+    },
 };
 
 use crate::{
     envelope::{Envelope, Nothing},
     error::{ApiError, ErrorBody},
-    extract::{Json, OfServer, Operated, Patch},
+    extract::{Json, OfServer, Operated, OptionalJson, Patch},
     state::ApiState,
 };
 
@@ -73,6 +78,33 @@ pub(crate) struct UpdateServer {
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 100_000)]
     capacity: Patch<i32>,
+}
+
+/// How a WAHA server's own hook is wanted.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HookRequest {
+    /// Whether there are new keys from now on, for the server and for its sessions, which each get theirs at
+    /// the next start. The keys before stay valid.
+    rotate: bool,
+}
+
+/// A WAHA server's own hook, at which the events of all its sessions come in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HookResource {
+    /// The variables of WAHA's environment, by name. One of them is the key that signs.
+    environment: BTreeMap<&'static str, String>,
+}
+
+impl From<GlobalHook> for HookResource {
+    fn from(hook: GlobalHook) -> Self {
+        let variables = hook.environment().into_iter();
+        Self {
+            environment: variables
+                .map(|(name, value)| (name, value.expose_secret().to_owned()))
+                .collect(),
+        }
+    }
 }
 
 fn key(key: &SecretString, errors: &mut FieldErrors) -> Option<ServerKey> {
@@ -189,6 +221,25 @@ pub(crate) async fn update(
     let updated = servers::update(state.services(), &operated.operator, id, body.check()?).await?;
     Ok(operated
         .reply("WAHA server updated.", ServerResource::from(updated))
+        .into_response())
+}
+
+/// What to put into a WAHA server's environment so that it sends the events of all its sessions to wahana. The
+/// answer holds a secret.
+#[utoipa::path(
+    post, path = "/api/platform/servers/{serverId}/hook", operation_id = "platform.servers.hook",
+    tag = "platform", params(("serverId" = String, Path)), request_body = HookRequest,
+    responses((status = OK, body = Envelope<HookResource>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn hook(
+    State(state): State<ApiState>,
+    operated: Operated<OfServer>,
+    OptionalJson(body): OptionalJson<HookRequest>,
+) -> Result<Response, ApiError> {
+    let id = operated.found.server.id;
+    let hook = hooks::get(state.services(), &operated.operator, id, body.rotate).await?;
+    Ok(operated
+        .reply("Hook retrieved.", HookResource::from(hook))
         .into_response())
 }
 

@@ -2,7 +2,10 @@
 
 use wahana_service::{
     Operator, Services,
-    platform::servers::{self, ServerAnswer, ServerLoad},
+    platform::{
+        hooks,
+        servers::{self, ServerAnswer, ServerLoad},
+    },
 };
 
 use super::Finding;
@@ -31,6 +34,7 @@ pub(super) async fn examine(services: &Services) -> Vec<Finding> {
     for load in &servers {
         findings.push(load_of(load));
         findings.push(answer_of(services, load).await);
+        findings.push(events_of(services, load));
     }
     findings
 }
@@ -52,6 +56,20 @@ fn load_of(load: &ServerLoad) -> Finding {
         )
     } else {
         Finding::good(SUBJECT, text)
+    }
+}
+
+fn events_of(services: &Services, load: &ServerLoad) -> Finding {
+    let report = hooks::report(services, &Operator::CommandLine, &load.server);
+    if report.is_good {
+        Finding::good(SUBJECT, report.text)
+    } else {
+        Finding::warning(
+            SUBJECT,
+            report.text,
+            "set hook_url to wahana's address as WAHA sees it, see that WAHA reaches it, and run `wahana sessions \
+             take-over --dry-run`, or give WAHA the lines that `wahana servers hook <name>` prints",
+        )
     }
 }
 
