@@ -3,8 +3,10 @@
 
 mod envelope;
 mod name;
+mod payload;
 mod signature;
 
 pub use envelope::{BrokenEnvelope, EventEnvelope};
 pub use name::EventName;
+pub use payload::{AcknowledgementNews, EventNews, MessageNews, StatusNews, UnreadablePayload};
 pub use signature::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER, SignatureRefused, sign, verify};
