@@ -50,7 +50,7 @@ impl MediaType {
         match self.message_kind() {
             MessageKind::Video => self.0 != "video/mp4",
             MessageKind::Voice => !matches!(self.0.as_str(), "audio/ogg" | "audio/opus"),
-            MessageKind::Text | MessageKind::Image | MessageKind::Document => false,
+            _ => false,
         }
     }
 

@@ -26,19 +26,70 @@ pub enum MessageKind {
     Voice,
     /// Any other file.
     Document,
+    /// An audio file that is no voice message. Only received.
+    Audio,
+    /// A sticker. Only received.
+    Sticker,
+    /// A place. Only received.
+    Location,
+    /// One or more contacts. Only received.
+    Contact,
+    /// A poll. Only received.
+    Poll,
+    /// Something else, or not known yet. Only received.
+    Other,
+}
+
+impl MessageKind {
+    /// Whether it is counted as a medium.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        matches!(
+            self,
+            Self::Image | Self::Video | Self::Voice | Self::Document | Self::Audio | Self::Sticker
+        )
+    }
 }
 
 /// What became of a message. Never better than what is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Messages only advance in the order in which the words stand here, whatever order the news of them arrive in.
+/// A failure stands above `Sent`, because WhatsApp may refuse what its server took, and below `Delivered`,
+/// because what arrived did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeliveryStatus {
     /// It is being handed to WAHA.
     Sending,
-    /// WAHA took it.
-    Accepted,
-    /// It was not handed over, or WAHA refused it.
-    Failed,
     /// WAHA was asked and did not answer: it may have been sent.
     Unknown,
+    /// WAHA took it.
+    Accepted,
+    /// WhatsApp's server has it.
+    Sent,
+    /// It was not handed over, or WAHA or WhatsApp refused it.
+    Failed,
+    /// It is on the phone that it is for.
+    Delivered,
+    /// It was read, or played.
+    Read,
+    /// It came in.
+    Received,
+}
+
+impl DeliveryStatus {
+    /// What an acknowledgement of WhatsApp's says of an outgoing message: -1 error, 0 pending, 1 on
+    /// WhatsApp's server, 2 on the phone, 3 read, 4 played. `None` for other numbers.
+    #[must_use]
+    pub const fn from_acknowledgement(number: i64) -> Option<Self> {
+        Some(match number {
+            -1 => Self::Failed,
+            0 => Self::Accepted,
+            1 => Self::Sent,
+            2 => Self::Delivered,
+            3 | 4 => Self::Read,
+            _ => return None,
+        })
+    }
 }
 
 /// A message that was handed to wahana for sending. Its content is not kept.
@@ -104,12 +155,24 @@ impl<const MAX: usize> fmt::Debug for MessageText<MAX> {
 }
 
 words!(Direction { Outgoing => "outgoing", Incoming => "incoming", });
-words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", });
-words!(DeliveryStatus { Sending => "sending", Accepted => "accepted", Failed => "failed", Unknown => "unknown", });
+words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", Audio => "audio", Sticker => "sticker", Location => "location", Contact => "contact", Poll => "poll", Other => "other", });
+words!(DeliveryStatus { Sending => "sending", Unknown => "unknown", Accepted => "accepted", Sent => "sent", Failed => "failed", Delivered => "delivered", Read => "read", Received => "received", });
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn acknowledgements_only_advance_a_message() {
+        let words = [0, 1, -1, 2, 3].map(|number| DeliveryStatus::from_acknowledgement(number).unwrap());
+        assert!(words.is_sorted(), "{words:?}");
+        assert!(words[0] > DeliveryStatus::Unknown && DeliveryStatus::Unknown > DeliveryStatus::Sending);
+        assert_eq!(
+            DeliveryStatus::from_acknowledgement(4),
+            Some(DeliveryStatus::Read)
+        );
+        assert_eq!(DeliveryStatus::from_acknowledgement(5), None);
+    }
 
     #[test]
     fn texts_are_counted_in_characters_and_kept_as_they_are() {

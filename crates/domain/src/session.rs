@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 
 use crate::{
-    DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionConfiguration,
-    SessionId, SessionName, SessionStatus, Timestamp, words::words,
+    DesiredStatus, Health, OrganizationId, PhoneNumber, ServerId, SessionConfiguration, SessionId,
+    SessionName, SessionStatus, Timestamp, words::words,
 };
 
 /// The name of a session on its WAHA server. Never shown to tenants, never made from their texts,
@@ -144,27 +144,18 @@ impl Session {
     #[must_use]
     pub fn health(&self) -> Health<'_> {
         let last_error_or = |otherwise| self.last_error.as_deref().unwrap_or(otherwise);
-        let (status, reason) = match self.status {
-            SessionStatus::Working => (HealthStatus::Healthy, "The session is connected to WhatsApp."),
-            SessionStatus::Error => (
-                HealthStatus::Critical,
-                last_error_or("WAHA reports that the session failed."),
-            ),
-            SessionStatus::Disconnected if self.is_gone() => (
-                HealthStatus::Critical,
-                last_error_or("The session is gone from its WAHA server."),
-            ),
-            SessionStatus::Disconnected => (HealthStatus::Unknown, "The session is stopped."),
-            SessionStatus::Connecting => (HealthStatus::Unknown, "The session is starting."),
-            SessionStatus::ScanQr => (
-                HealthStatus::Unknown,
-                "The session waits for its QR code to be scanned.",
-            ),
-            SessionStatus::ActionRequired => (
-                HealthStatus::Unknown,
-                last_error_or("The session waits for a step on the phone."),
-            ),
+        let reason = match self.status {
+            SessionStatus::Working => "The session is connected to WhatsApp.",
+            SessionStatus::Error => last_error_or("WAHA reports that the session failed."),
+            SessionStatus::Disconnected if self.is_gone() => {
+                last_error_or("The session is gone from its WAHA server.")
+            }
+            SessionStatus::Disconnected => "The session is stopped.",
+            SessionStatus::Connecting => "The session is starting.",
+            SessionStatus::ScanQr => "The session waits for its QR code to be scanned.",
+            SessionStatus::ActionRequired => last_error_or("The session waits for a step on the phone."),
         };
+        let status = self.status.health(self.is_gone());
         Health { status, reason }
     }
 

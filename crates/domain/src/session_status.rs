@@ -102,6 +102,33 @@ impl SessionStatus {
         }
     }
 
+    /// How well a session of this status does; `is_gone` if its WAHA server does not know it any more.
+    #[must_use]
+    pub const fn health(self, is_gone: bool) -> HealthStatus {
+        match self {
+            Self::Working => HealthStatus::Healthy,
+            Self::Error => HealthStatus::Critical,
+            Self::Disconnected if is_gone => HealthStatus::Critical,
+            Self::Disconnected | Self::Connecting | Self::ScanQr | Self::ActionRequired => {
+                HealthStatus::Unknown
+            }
+        }
+    }
+
+    /// Which of two statuses that are of the same moment is the later one: the further on its way a session
+    /// is, the higher. WAHA's times are whole milliseconds, in which a session can go through two.
+    #[must_use]
+    pub const fn progress(self) -> u8 {
+        match self {
+            Self::Disconnected => 0,
+            Self::Connecting => 1,
+            Self::ScanQr => 2,
+            Self::ActionRequired => 3,
+            Self::Working => 4,
+            Self::Error => 5,
+        }
+    }
+
     /// Whether messages can be sent.
     #[must_use]
     pub const fn is_working(self) -> bool {

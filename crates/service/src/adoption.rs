@@ -269,7 +269,7 @@ fn adopted(
         session.status = change.status;
         session.waha_status = change.waha_status;
         session.last_error = change.last_error;
-        session.error_count = change.error_count;
+        session.error_count = i64::from(change.status == SessionStatus::Error);
         session.observed_at = Some(change.observed_at);
     }
     session

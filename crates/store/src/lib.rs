@@ -6,6 +6,7 @@
 //! organization is known goes through [`PlatformTx`].
 
 pub mod access_tokens;
+pub mod activity;
 pub mod audit;
 mod cache;
 mod callers;
@@ -30,6 +31,7 @@ mod store;
 mod table_sizes;
 mod tenant;
 mod transaction;
+mod transitions;
 pub mod usage;
 
 pub use cache::{CachedRead, TenantCache};

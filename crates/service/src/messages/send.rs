@@ -9,7 +9,11 @@ use waha_client::{FileToSend, MediaToSend, Outcome, TextToSend, WahaClient, Waha
 use wahana_domain::{
     AuditOutcome, ChatId, DeliveryStatus, MessageId, MessageKind, MessageText, OutgoingMessage, Timestamp,
 };
-use wahana_store::{messages as stored, sessions};
+use wahana_store::{
+    activity::Tally,
+    messages::{self as stored, Accepted},
+    sessions,
+};
 
 use super::{MediaFile, TextMessage};
 use crate::{
@@ -111,7 +115,7 @@ impl Outgoing {
             MessageKind::Image => waha.send_image(session, &media).await,
             MessageKind::Video => waha.send_video(session, &media).await,
             MessageKind::Voice => waha.send_voice(session, &media).await,
-            MessageKind::Document | MessageKind::Text => waha.send_file(session, &media).await,
+            _ => waha.send_file(session, &media).await,
         }
     }
 }
@@ -147,10 +151,27 @@ struct Attempt<'a> {
 
 /// What became of it.
 struct Conclusion {
-    status: DeliveryStatus,
-    waha_message_id: Option<String>,
-    at: Timestamp,
+    fate: Fate,
     audit: AuditOutcome,
+}
+
+enum Fate {
+    /// WAHA took it, and it is this message of WhatsApp's, sent at this time.
+    Accepted(waha_client::SentMessage, Timestamp),
+    /// It was not handed over, or refused.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Fate {
+    const fn status(&self) -> DeliveryStatus {
+        match self {
+            Self::Accepted(..) => DeliveryStatus::Accepted,
+            Self::Failed => DeliveryStatus::Failed,
+            Self::Unknown => DeliveryStatus::Unknown,
+        }
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -205,10 +226,9 @@ impl<'a> Attempt<'a> {
         match handed_over {
             Ok(sent) => {
                 permit.spend();
+                let sent_at = sent.timestamp.map_or(answered_at, Timestamp::from_seconds);
                 let conclusion = Conclusion {
-                    status: DeliveryStatus::Accepted,
-                    waha_message_id: Some(sent.id.clone()),
-                    at: answered_at,
+                    fate: Fate::Accepted(sent.clone(), sent_at),
                     audit: AuditOutcome::Success,
                 };
                 self.conclude(&conclusion).await;
@@ -217,28 +237,26 @@ impl<'a> Attempt<'a> {
                     waha_message_id: sent.id,
                     chat_id: self.message.to().clone(),
                     status: DeliveryStatus::Accepted,
-                    timestamp: sent.timestamp.map_or(answered_at, Timestamp::from_seconds),
+                    timestamp: sent_at,
                 })
             }
             Err(error) => {
                 let refusal =
                     self.ready
                         .failed(self.services, self.context, self.message.operation(), &error);
-                let (status, failure) = match error.outcome() {
+                let (fate, failure) = match error.outcome() {
                     Outcome::NotHandedOver | Outcome::Refused => {
                         drop(permit);
-                        (DeliveryStatus::Failed, refusal)
+                        (Fate::Failed, refusal)
                     }
                     Outcome::Unknown => {
                         permit.spend();
                         let message_id = Some(self.id);
-                        (DeliveryStatus::Unknown, ServiceError::WahaTimeout { message_id })
+                        (Fate::Unknown, ServiceError::WahaTimeout { message_id })
                     }
                 };
                 let conclusion = Conclusion {
-                    status,
-                    waha_message_id: None,
-                    at: answered_at,
+                    fate,
                     audit: audit::failure(failure.code()),
                 };
                 self.conclude(&conclusion).await;
@@ -264,7 +282,7 @@ impl<'a> Attempt<'a> {
                 organization.id = %self.ready.session.organization_id,
                 session.id = %self.ready.session.id,
                 message.id = %self.id,
-                message.status = conclusion.status.as_str(),
+                message.status = conclusion.fate.status().as_str(),
                 error = %error,
                 "the outcome of a message could not be written down"
             );
@@ -274,23 +292,30 @@ impl<'a> Attempt<'a> {
     async fn record(&self, conclusion: &Conclusion) -> Result<(), ServiceError> {
         let session = self.ready.session.id;
         let tx = self.services.store.write(self.context.caller.tenant()).await?;
+        // WAHA tells of the message by events, too, which are applied at the same time.
+        sessions::lock(&tx, session).await?;
         // A commit whose answer was lost is not made twice.
         let known = stored::get(&tx, self.id).await?;
         if known.is_some_and(|message| message.status != DeliveryStatus::Sending) {
             return Ok(());
         }
-        stored::set_outcome(
-            &tx,
-            self.id,
-            conclusion.status,
-            conclusion.waha_message_id.as_deref(),
-        )
-        .await?;
-        if conclusion.status == DeliveryStatus::Accepted {
-            sessions::count_sent(&tx, session, self.message.kind(), conclusion.at).await?;
-        }
-        if conclusion.status == DeliveryStatus::Failed {
-            self.quota.take_back(&tx).await?;
+        match &conclusion.fate {
+            Fate::Accepted(sent, sent_at) => {
+                let accepted = Accepted {
+                    id: self.id,
+                    key: &sent.key,
+                    waha_message_id: &sent.id,
+                    happened_at: *sent_at,
+                };
+                let mut tally = Tally::new();
+                stored::accept(&tx, session, accepted, &mut tally).await?;
+                tally.write(&tx, session).await?;
+            }
+            Fate::Failed => {
+                stored::set_outcome(&tx, self.id, DeliveryStatus::Failed).await?;
+                self.quota.take_back(&tx).await?;
+            }
+            Fate::Unknown => stored::set_outcome(&tx, self.id, DeliveryStatus::Unknown).await?,
         }
         let operation = self.message.operation();
         audit::record(

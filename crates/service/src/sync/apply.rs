@@ -142,7 +142,6 @@ pub(crate) async fn forget_number(
         waha_status: session.waha_status.clone(),
         phone_number: None,
         last_error: session.last_error.clone(),
-        error_count: session.error_count,
         observed_at,
     };
     observe(store, tenant, &change).await
@@ -161,7 +160,7 @@ pub(crate) fn observation(listed: Option<&WahaSession>, asked_at: Timestamp) -> 
 
 /// The number in an account's id, which WAHA writes as `6281234567890@c.us`, or with a device behind a
 /// colon.
-fn phone_number(me: &Me) -> Option<PhoneNumber> {
+pub(crate) fn phone_number(me: &Me) -> Option<PhoneNumber> {
     let digits = me.id.split(['@', ':']).next()?;
     PhoneNumber::from_digits(digits).ok()
 }

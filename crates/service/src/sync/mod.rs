@@ -8,7 +8,7 @@ mod apply;
 mod unchanged;
 mod view;
 
-pub(crate) use apply::{forget_number, observation, observe};
+pub(crate) use apply::{forget_number, observation, observe, phone_number};
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Messages that were handed to wahana. Their content is not kept.
+//! Messages that were handed to wahana or that WAHA tells of. Their content is not kept.
 
 use sea_orm::entity::prelude::*;
 

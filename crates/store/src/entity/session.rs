@@ -35,6 +35,7 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
+    pub phone_number_at: Option<i64>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -1,4 +1,5 @@
-//! Changes of status and health of sessions.
+//! Changes of status and health of sessions. A row whose old value equals its new one is no change: it repeats what
+//! was known, so that earlier news find their place.
 
 use sea_orm::entity::prelude::*;
 

@@ -11,6 +11,7 @@ mod m20261123_000010_work_indexes;
 mod m20261123_000011_message_usage;
 mod m20261123_000012_session_upkeep;
 mod m20261123_000020_event_gap;
+mod m20261123_000030_number_time;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000011_message_usage::Migration),
             Box::new(m20261123_000012_session_upkeep::Migration),
             Box::new(m20261123_000020_event_gap::Migration),
+            Box::new(m20261123_000030_number_time::Migration),
         ]
     }
 }

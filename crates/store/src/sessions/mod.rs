@@ -1,19 +1,19 @@
 //! The organization's sessions.
 
+mod history;
 mod list;
+mod news;
 mod observation;
 mod row;
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel,
-    sea_query::{Expr, ExprTrait},
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel};
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, MessageKind, PhoneNumber, ServerId, Session, SessionConfiguration,
-    SessionId, SessionName, Timestamp,
+    BusinessProfile, DesiredStatus, PhoneNumber, ServerId, Session, SessionConfiguration, SessionId,
+    SessionName,
 };
 
 pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
+pub use news::{StatusNews, hear};
 pub use observation::{Observation, ObservedChange, observe};
 pub(crate) use row::from_row;
 
@@ -53,6 +53,20 @@ pub async fn get(
         .filter(living(only))
         .filter(condition);
     found.one().await?.map(from_row).transpose()
+}
+
+/// One living session, until the end of the transaction changed by nobody else: who applies news of it comes in
+/// one after the other.
+pub async fn lock(tx: &TenantTx, id: SessionId) -> Result<Option<Session>, StoreError> {
+    lock_row(tx, id).await?.map(from_row).transpose()
+}
+
+async fn lock_row(tx: &TenantTx, id: SessionId) -> Result<Option<session::Model>, StoreError> {
+    tx.find::<session::Entity>()
+        .filter(living(Some(&[id])))
+        .lock()
+        .one()
+        .await
 }
 
 /// The living sessions with these ids.
@@ -157,26 +171,6 @@ async fn mark_deleted(tx: &TenantTx, condition: Condition) -> Result<bool, Store
         .run()
         .await?;
     Ok(deleted == 1)
-}
-
-/// Counts a message that WAHA took.
-pub async fn count_sent(
-    tx: &TenantTx,
-    id: SessionId,
-    kind: MessageKind,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let mut update = tx
-        .update::<session::Entity>()
-        .set_expression(Column::MessagesSent, Expr::col(Column::MessagesSent).add(1))
-        .set(Column::LastMessageAt, at.as_micros())
-        .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(living(Some(&[id])));
-    if kind != MessageKind::Text {
-        update = update.set_expression(Column::MediaSent, Expr::col(Column::MediaSent).add(1));
-    }
-    update.run().await?;
-    Ok(())
 }
 
 /// The WAHA servers on which there are living sessions that may be seen.

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, sea_query::ExprTrait};
 use wahana_domain::{PhoneNumber, Session, SessionId, SessionStatus, Timestamp};
 
-use super::living;
+use super::{history, living, lock_row};
 use crate::{
     StoreError, TenantTx,
     entity::session::{self, Column},
@@ -35,14 +34,15 @@ pub struct ObservedChange {
     pub phone_number: Option<PhoneNumber>,
     /// What last went wrong.
     pub last_error: Option<String>,
-    /// How often it went into `error`.
-    pub error_count: i64,
     /// When WAHA was asked.
     pub observed_at: Timestamp,
 }
 
 /// What a session says whose number another session of the organization holds.
-const NUMBER_TAKEN: &str = "This session is paired with a phone number that another session of this organization holds. Log one of the two out.";
+pub(super) const NUMBER_TAKEN: &str = "This session is paired with a phone number that another session of this organization holds. Log one of the two out.";
+
+/// What a session says that its WAHA server does not know any more.
+const GONE: &str = "The session is gone from its WAHA server.";
 
 /// How long after a session was made WAHA may not know it yet.
 const BEING_CREATED: Duration = Duration::from_mins(1);
@@ -96,14 +96,12 @@ impl Observation {
         if !is_new {
             return None;
         }
-        let failed_now = status == SessionStatus::Error && session.status != SessionStatus::Error;
         Some(ObservedChange {
             session: session.id,
             status,
             waha_status: self.waha_status.clone(),
             phone_number,
             last_error: self.last_error(session, status),
-            error_count: session.error_count + i64::from(failed_now),
             observed_at: self.asked_at,
         })
     }
@@ -121,24 +119,45 @@ impl Observation {
             waha_status: Some(word.clone()),
             phone_number: Some(number.clone()),
             last_error: None,
-            error_count: session.error_count,
             observed_at: self.asked_at,
         })
     }
 
     fn last_error(&self, session: &Session, status: SessionStatus) -> Option<String> {
-        match (status, self.waha_status.as_deref()) {
-            (SessionStatus::Working, _) => None,
-            (SessionStatus::Error, _) => Some("WAHA reports that the session failed.".to_owned()),
-            (SessionStatus::ActionRequired, Some(word)) => Some(required_step(word)),
-            (SessionStatus::Disconnected, None) => {
-                Some("The session is gone from its WAHA server.".to_owned())
-            }
+        let verdict = match self.waha_status.as_deref() {
+            Some(word) => Verdict::of(status, word),
+            None => Verdict::Wrong(GONE.to_owned()),
+        };
+        match verdict {
+            Verdict::Well => None,
+            Verdict::Wrong(error) => Some(error),
             // Whether the number is still taken shows when it is written.
-            _ => session
-                .last_error
-                .clone()
-                .filter(|error| error != NUMBER_TAKEN || self.phone_number.is_none()),
+            Verdict::Nothing => {
+                let error = session.last_error.clone();
+                error.filter(|error| error != NUMBER_TAKEN || self.phone_number.is_none())
+            }
+        }
+    }
+}
+
+/// What WAHA's word says of what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing is wrong any more.
+    Well,
+    /// This is wrong.
+    Wrong(String),
+    /// Nothing, so that what was known stays.
+    Nothing,
+}
+
+impl Verdict {
+    pub(super) fn of(status: SessionStatus, word: &str) -> Self {
+        match status {
+            SessionStatus::Working => Self::Well,
+            SessionStatus::Error => Self::Wrong("WAHA reports that the session failed.".to_owned()),
+            SessionStatus::ActionRequired => Self::Wrong(required_step(word)),
+            SessionStatus::Connecting | SessionStatus::ScanQr | SessionStatus::Disconnected => Self::Nothing,
         }
     }
 }
@@ -156,31 +175,47 @@ fn required_step(word: &str) -> String {
     }
 }
 
-/// Writes an observed change. A number that another session of the organization holds is not taken
-/// from it: the caller learns of the conflict from the error and writes the rest without it, in a new
-/// transaction.
+/// Writes an observed change, unless later news are known by now. A number that another session of the
+/// organization holds is not taken from it: the caller learns of the conflict from the error and writes the rest
+/// without it, in a new transaction.
 pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), StoreError> {
-    tx.update::<session::Entity>()
+    let at = change.observed_at.as_micros();
+    let found = lock_row(tx, change.session).await?;
+    let Some(row) = found.filter(|row| row.observed_at.is_none_or(|known| known <= at)) else {
+        return Ok(());
+    };
+    let is_gone = change.waha_status.is_none();
+    let tells_error = is_gone
+        || matches!(
+            change.status,
+            SessionStatus::Error | SessionStatus::ActionRequired
+        );
+    let seen = history::Seen {
+        status: change.status,
+        is_gone,
+        reason: change.last_error.as_deref().filter(|_| tells_error),
+        at: change.observed_at,
+        keeps_repeat: false,
+    };
+    let failures = history::record(tx, &row, &seen).await?;
+    let number = change
+        .phone_number
+        .as_ref()
+        .map(|number| number.as_str().to_owned());
+    let mut update = tx
+        .update::<session::Entity>()
         .set(Column::Status, change.status.as_str())
         .set(Column::WahaStatus, change.waha_status.clone())
-        .set(
-            Column::PhoneNumber,
-            change
-                .phone_number
-                .as_ref()
-                .map(|number| number.as_str().to_owned()),
-        )
         .set(Column::LastError, change.last_error.clone())
-        .set(Column::ErrorCount, change.error_count)
-        .set(Column::ObservedAt, change.observed_at.as_micros())
+        .set(Column::ErrorCount, row.error_count + failures)
+        .set(Column::ObservedAt, at)
         .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(living(Some(&[change.session])))
-        .filter(
-            Column::ObservedAt
-                .is_null()
-                .or(Column::ObservedAt.lte(change.observed_at.as_micros())),
-        )
-        .run()
-        .await?;
+        .filter(living(Some(&[change.session])));
+    if number != row.phone_number {
+        update = update
+            .set(Column::PhoneNumber, number)
+            .set(Column::PhoneNumberAt, at);
+    }
+    update.run().await?;
     Ok(())
 }

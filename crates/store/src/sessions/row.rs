@@ -97,5 +97,6 @@ pub(super) fn to_row(session: &Session) -> Result<session::Model, StoreError> {
         created_at: session.created_at.as_micros(),
         updated_at: session.updated_at.as_micros(),
         deleted_at: None,
+        phone_number_at: None,
     })
 }

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use wahana_domain::{DeliveryStatus, MessageId, SessionId};
-use wahana_store::{StoreError, messages};
+use wahana_domain::{Clock, DeliveryStatus, Direction, MessageId, MessageKind, SessionCounters, SessionId};
+use wahana_store::{
+    StoreError,
+    activity::Tally,
+    messages::{self, Accepted, Acknowledgement, MessageNews},
+    sessions,
+};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{START, World};
@@ -22,14 +27,142 @@ async fn a_message_is_kept_with_what_became_of_it(db: &TestDatabase) {
 
     world.clock.advance(Duration::from_secs(2));
     let tx = world.write(&world.a).await;
-    messages::set_outcome(&tx, message.id, DeliveryStatus::Accepted, Some("true_1@c.us_ABC"))
+    messages::set_outcome(&tx, message.id, DeliveryStatus::Unknown)
         .await
         .unwrap();
-    message.status = DeliveryStatus::Accepted;
-    message.waha_message_id = Some("true_1@c.us_ABC".to_owned());
+    message.status = DeliveryStatus::Unknown;
     message.updated_at = START.plus(Duration::from_secs(2));
     assert_eq!(messages::get(&tx, message.id).await.unwrap(), Some(message));
     assert_eq!(messages::get(&tx, MessageId::new()).await.unwrap(), None);
+}
+
+const KEY: &str = "3EB0AABBCC";
+const CHAT: &str = "15550001111@c.us";
+
+fn sent(world: &World) -> MessageNews {
+    MessageNews {
+        key: KEY.to_owned(),
+        waha_message_id: format!("true_{CHAT}_{KEY}"),
+        chat_id: CHAT.to_owned(),
+        direction: Direction::Outgoing,
+        kind: MessageKind::Image,
+        sender: None,
+        status: DeliveryStatus::Accepted,
+        happened_at: world.clock.now(),
+    }
+}
+
+fn acknowledged(status: DeliveryStatus) -> Acknowledgement {
+    Acknowledgement {
+        key: KEY.to_owned(),
+        waha_message_id: format!("true_{CHAT}_{KEY}"),
+        chat_id: CHAT.to_owned(),
+        status,
+    }
+}
+
+/// What is known of a message that wahana sends.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    Answer,
+    Event,
+    Delivered,
+}
+
+async fn a_message_of_our_own_counts_once_whoever_speaks_of_it_first(db: &TestDatabase) {
+    use Word::{Answer, Delivered, Event};
+    let world = World::new(db).await;
+    for (number, words) in [
+        vec![Answer],
+        vec![Answer, Event, Delivered],
+        vec![Event, Answer, Delivered, Event],
+        vec![Delivered, Answer, Event],
+        vec![Delivered, Event, Answer],
+        vec![Event, Delivered, Answer],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let session = world.session(&world.a, &format!("sales-{number}")).await;
+        let mut message = world.new_message(session.id);
+        message.kind = MessageKind::Image;
+        let tx = world.write(&world.a).await;
+        messages::insert(&tx, &message).await.unwrap();
+        tx.commit().await.unwrap();
+        for word in &words {
+            let tx = world.write(&world.a).await;
+            sessions::lock(&tx, session.id).await.unwrap();
+            let mut tally = Tally::new();
+            match word {
+                Answer => {
+                    let accepted = Accepted {
+                        id: message.id,
+                        key: KEY,
+                        waha_message_id: &format!("true_{CHAT}_{KEY}"),
+                        happened_at: world.clock.now(),
+                    };
+                    messages::accept(&tx, session.id, accepted, &mut tally)
+                        .await
+                        .unwrap();
+                }
+                Event => messages::hear(&tx, session.id, &sent(&world), &mut tally)
+                    .await
+                    .unwrap(),
+                Delivered => {
+                    let news = acknowledged(DeliveryStatus::Delivered);
+                    messages::acknowledge(&tx, session.id, &news, &mut tally)
+                        .await
+                        .unwrap();
+                }
+            }
+            tally.write(&tx, session.id).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let tx = world.read(&world.a).await;
+        let known = messages::get(&tx, message.id).await.unwrap().unwrap();
+        let is_delivered = words.iter().any(|word| matches!(word, Delivered));
+        let expected = if is_delivered {
+            DeliveryStatus::Delivered
+        } else {
+            DeliveryStatus::Accepted
+        };
+        assert_eq!(known.status, expected, "{words:?}");
+        assert_eq!(known.waha_message_id, Some(format!("true_{CHAT}_{KEY}")));
+        let found = sessions::with_ids(&tx, &[session.id]).await.unwrap().remove(0);
+        let counted = SessionCounters {
+            messages_sent: 1,
+            media_sent: 1,
+            ..Default::default()
+        };
+        assert_eq!(found.counters, counted, "{words:?}");
+        assert_eq!(found.last_message_at, Some(START));
+        let id = session.id;
+        let rows = format!(
+            "SELECT message_key FROM messages WHERE session_id = {}",
+            literal(db, id)
+        );
+        assert_eq!(db.texts_unguarded(&rows).await, [KEY], "one row: {words:?}");
+        let activity = format!(
+            "SELECT messages_sent || ' ' || media_sent || ' ' || messages_delivered FROM session_activity
+             WHERE session_id = {}",
+            literal(db, id)
+        );
+        let delivered = u8::from(is_delivered);
+        assert_eq!(
+            db.texts_unguarded(&activity).await,
+            [format!("1 1 {delivered}")],
+            "{words:?}"
+        );
+    }
+}
+
+/// A session's id in a query past every wall.
+fn literal(db: &TestDatabase, id: SessionId) -> String {
+    if db.is_postgres() {
+        format!("'{id}'")
+    } else {
+        format!("x'{}'", id.to_string().replace('-', ""))
+    }
 }
 
 async fn a_message_cannot_name_a_session_of_another_organization(db: &TestDatabase) {
@@ -45,6 +178,7 @@ async fn a_message_cannot_name_a_session_of_another_organization(db: &TestDataba
 }
 
 on_both_databases!(
+    a_message_of_our_own_counts_once_whoever_speaks_of_it_first,
     a_message_is_kept_with_what_became_of_it,
     a_message_cannot_name_a_session_of_another_organization,
 );

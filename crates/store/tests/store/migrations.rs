@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 7] = [
+const FROZEN: [(&str, &str); 8] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -42,6 +42,10 @@ const FROZEN: [(&str, &str); 7] = [
     (
         "m20261123_000020_event_gap.rs",
         "389b67e33b8ae1fdf8ed7c7d3006d52ce31c1dc1b9e880da9f617bd8995437ca",
+    ),
+    (
+        "m20261123_000030_number_time.rs",
+        "0995f271a9a78adfb5f32271a0024268bd51e8786bdc8130a2bfd3ffcb15d04c",
     ),
 ];
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wahana_domain::{
-    BusinessProfile, ClientAppearance, DesiredStatus, MessageKind, PhoneNumber, Session, SessionCounters,
-    SessionId, SessionName, SessionOrigin, SessionStatus,
+    BusinessProfile, ClientAppearance, DesiredStatus, PhoneNumber, Session, SessionCounters, SessionId,
+    SessionName, SessionOrigin, SessionStatus,
 };
 use wahana_store::{
     StoreError, TenantTx, Uniqueness,
@@ -218,25 +218,6 @@ async fn a_wish_is_new_once(db: &TestDatabase) {
     );
 }
 
-async fn each_message_that_waha_took_counts_once(db: &TestDatabase) {
-    let world = World::new(db).await;
-    let session = world.session(&world.a, "sales").await;
-    let other = world.session(&world.a, "support").await;
-    let tx = world.write(&world.a).await;
-    let at = START.plus(Duration::from_secs(9));
-    for kind in [MessageKind::Text, MessageKind::Image, MessageKind::Voice] {
-        sessions::count_sent(&tx, session.id, kind, at).await.unwrap();
-    }
-    let counted = get(&tx, session.id).await.unwrap();
-    let expected = SessionCounters {
-        messages_sent: 3,
-        media_sent: 2,
-        ..Default::default()
-    };
-    assert_eq!((counted.counters, counted.last_message_at), (expected, Some(at)));
-    assert_eq!(get(&tx, other.id).await.unwrap(), other);
-}
-
 async fn the_servers_are_those_of_living_sessions_that_may_be_seen(db: &TestDatabase) {
     let world = World::new(db).await;
     let second = add_server(&world.store, "second").await;
@@ -271,6 +252,5 @@ on_both_databases!(
     a_name_on_a_waha_server_is_never_used_again,
     own_fields_change_and_the_rest_stays,
     a_wish_is_new_once,
-    each_message_that_waha_took_counts_once,
     the_servers_are_those_of_living_sessions_that_may_be_seen,
 );

@@ -1,8 +1,10 @@
 //! What a transaction promises.
 
-use wahana_domain::{MessageKind, SessionName};
+use wahana_domain::SessionName;
 use wahana_store::{
-    StoreError, Uniqueness, members,
+    StoreError, Uniqueness,
+    activity::{Counts, Tally},
+    members,
     organizations::{self, OrganizationChange},
     sessions::{self, SessionReference},
 };
@@ -80,9 +82,13 @@ async fn tasks_of_four_stores_that_read_and_then_write_lose_nothing(db: &TestDat
                 for _ in 0..5 {
                     let tx = store.write(tenant).await.unwrap();
                     members::owner_count(&tx).await.unwrap();
-                    sessions::count_sent(&tx, id, MessageKind::Text, tx.now())
-                        .await
-                        .unwrap();
+                    let mut tally = Tally::new();
+                    let sent = Counts {
+                        messages_sent: 1,
+                        ..Default::default()
+                    };
+                    tally.add(tx.now(), &sent);
+                    tally.write(&tx, id).await.unwrap();
                     tx.commit().await.unwrap();
                 }
             }));

@@ -3,16 +3,18 @@
 use std::fmt::{Debug, Write};
 
 use wahana_domain::{
-    DeliveryStatus, DesiredStatus, Language, MessageKind, PhoneNumber, Role, SessionStatus, StatusFilter,
+    DeliveryStatus, DesiredStatus, Language, PhoneNumber, Role, SessionStatus, StatusFilter,
 };
 use wahana_store::{
     CachedRead, TenantTx, access_tokens,
+    activity::Tally,
     audit::{self, AuditQuery},
-    invitations, members, messages,
+    invitations, members,
+    messages::{self, Accepted},
     organizations::{self, OrganizationChange},
     sessions::{
         self, Observation, ServersOfSessions, SessionChange, SessionNamed, SessionQuery, SessionReference,
-        SessionSort,
+        SessionSort, StatusNews,
     },
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -186,7 +188,7 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
         access_tokens::revoke_of_user(&tx, world.b.owner).await.unwrap(),
         0
     );
-    messages::set_outcome(&tx, of_b.message, DeliveryStatus::Failed, Some("x"))
+    messages::set_outcome(&tx, of_b.message, DeliveryStatus::Failed)
         .await
         .unwrap();
     let renamed = SessionChange {
@@ -199,9 +201,24 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
             .await
             .unwrap()
     );
-    sessions::count_sent(&tx, foreign, MessageKind::Image, tx.now())
+    let accepted = Accepted {
+        id: of_b.message,
+        key: "ABC",
+        waha_message_id: "true_1@c.us_ABC",
+        happened_at: tx.now(),
+    };
+    let mut tally = Tally::new();
+    messages::accept(&tx, foreign, accepted, &mut tally)
         .await
         .unwrap();
+    tally.write(&tx, foreign).await.unwrap();
+    assert!(sessions::lock(&tx, foreign).await.unwrap().is_none());
+    let news = StatusNews {
+        waha_status: "FAILED".to_owned(),
+        phone_number: None,
+        happened_at: tx.now(),
+    };
+    assert!(!sessions::hear(&tx, foreign, &news).await.unwrap());
     let observation = Observation {
         waha_status: Some("FAILED".to_owned()),
         phone_number: None,

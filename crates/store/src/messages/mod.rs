@@ -1,7 +1,11 @@
-//! Messages that were handed to wahana.
+//! Messages: those that were handed to wahana, and those that WAHA tells of. Their content is not kept.
+
+mod news;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait};
 use wahana_domain::{ChatId, DeliveryStatus, Direction, MessageId, MessageKind, OutgoingMessage, Timestamp};
+
+pub use news::{Accepted, Acknowledgement, MessageNews, accept, acknowledge, hear};
 
 use crate::{StoreError, TenantTx, entity::message};
 
@@ -22,16 +26,10 @@ pub async fn insert(tx: &TenantTx, new: &OutgoingMessage) -> Result<(), StoreErr
     .await
 }
 
-/// Writes down what became of a message.
-pub async fn set_outcome(
-    tx: &TenantTx,
-    id: MessageId,
-    status: DeliveryStatus,
-    waha_message_id: Option<&str>,
-) -> Result<(), StoreError> {
+/// Writes down what became of a message that WAHA did not take, or perhaps did not take.
+pub async fn set_outcome(tx: &TenantTx, id: MessageId, status: DeliveryStatus) -> Result<(), StoreError> {
     tx.update::<message::Entity>()
         .set(message::Column::Status, status.as_str())
-        .set(message::Column::WahaMessageId, waha_message_id)
         .set(message::Column::UpdatedAt, tx.now().as_micros())
         .filter(message::Column::Id.eq(id.as_uuid()))
         .run()
