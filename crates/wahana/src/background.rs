@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use wahana_api::Metrics;
 use wahana_domain::ProcessRole;
-use wahana_service::{Background, Operator, ServiceError, Services, jobs, platform, processes};
+use wahana_service::{Background, Operator, ServiceError, Services, events, jobs, platform, processes};
 
 /// How often what gathers in memory is written down, and what is periodic begun.
 const UPKEEP_INTERVAL: Duration = Duration::from_mins(1);
@@ -32,6 +32,12 @@ pub(crate) fn start(services: &Services, metrics: &Metrics, role: ProcessRole) -
     every("heartbeat", processes::HEARTBEAT, Act::Heartbeat);
     every("folding measurements", FOLD_INTERVAL, Act::FoldMeasurements);
     every("token uses", UPKEEP_INTERVAL, Act::WriteTokenUses);
+    // A process that takes events in applies them at once, whatever its role.
+    let applier = services.clone();
+    background.start("events", move |stop| {
+        let services = applier.clone();
+        async move { events::dispatch(&services, &stop).await }
+    });
     if role.works() {
         every("periodic jobs", UPKEEP_INTERVAL, Act::BeginJobs);
         every("counting jobs", COUNT_INTERVAL, Act::CountJobs);

@@ -3,6 +3,9 @@
 //! An event is believed when its signature belongs to the hook at which it came in, stored once, and then
 //! answered; what it changes is applied afterwards.
 
+mod apply;
+mod dispatch;
+mod effects;
 mod gap;
 mod intake;
 mod wake;
@@ -10,6 +13,8 @@ mod webhook;
 
 use std::time::Duration;
 
+pub use apply::apply_session;
+pub use dispatch::dispatch;
 pub use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER};
 use wahana_domain::Timestamp;
 pub use wahana_store::{Hook, HookKeyId};

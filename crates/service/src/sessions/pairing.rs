@@ -108,9 +108,12 @@ async fn code(
     )
     .await?;
     tx.commit().await?;
+    // WAHA tells of each new code by an event. Without events it is not known how old this one is.
+    let now = services.now();
+    let told_at = session.observed_at.filter(|at| now.since(*at) < QR_LIFETIME);
     Ok(QrCode {
         value,
-        expires_at: services.now().plus(QR_LIFETIME),
+        expires_at: told_at.unwrap_or(now).plus(QR_LIFETIME),
     })
 }
 

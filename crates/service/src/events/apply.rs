@@ -1,0 +1,133 @@
+//! Applying a session's events: in order, one transaction for what they change and for that they are applied.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wahana_domain::SessionId;
+use wahana_store::{
+    StoreError, Tenant,
+    activity::Tally,
+    events::{self, EventState, StoredEvent},
+    sessions,
+};
+
+use super::effects;
+use crate::{ServiceError, Services};
+
+/// How many events are applied in one transaction: on SQLite all other writers wait for it.
+const BATCH: u64 = 50;
+/// How long an event that cannot be written is tried again before it is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
+
+/// Applies all events of a session that wait, in the order in which they happened; says how many there were.
+/// What a process that died left behind is applied like everything else. Who comes while another applies the
+/// same session's events waits for them, also in another process.
+///
+/// # Errors
+///
+/// When the database fails. Nothing is lost then: the events wait.
+pub async fn apply_session(
+    services: &Services,
+    tenant: Tenant,
+    session: SessionId,
+) -> Result<usize, ServiceError> {
+    apply_until(services, tenant, session, &CancellationToken::new()).await
+}
+
+/// The same, and it ends early, between two transactions, when told to stop.
+pub(super) async fn apply_until(
+    services: &Services,
+    tenant: Tenant,
+    session: SessionId,
+    stop: &CancellationToken,
+) -> Result<usize, ServiceError> {
+    let mut applied = 0;
+    loop {
+        let batch = match apply_batch(services, tenant, session, |_| true).await {
+            Err(error) if !error.is_unavailable() => apply_one_by_one(services, tenant, session).await?,
+            other => other?,
+        };
+        applied += batch;
+        if batch < usize::try_from(BATCH).unwrap_or(usize::MAX) || stop.is_cancelled() {
+            return Ok(applied);
+        }
+    }
+}
+
+/// Applies those that are wanted of a session's next events, in one transaction.
+async fn apply_batch(
+    services: &Services,
+    tenant: Tenant,
+    session: SessionId,
+    is_wanted: impl Fn(&StoredEvent) -> bool,
+) -> Result<usize, StoreError> {
+    let tx = services.store.write(tenant).await?;
+    // Before the events are read, so that nobody applies them at the same time.
+    let known = sessions::lock(&tx, session).await?;
+    let mut waiting = events::waiting(&tx, session, BATCH).await?;
+    waiting.retain(is_wanted);
+    let mut tally = Tally::new();
+    let mut doubtful = false;
+    for event in &waiting {
+        let state = match &known {
+            Some(known) => {
+                let effect = effects::take_in(&tx, known, event, &mut tally).await?;
+                doubtful |= effect.is_doubtful;
+                effect.state
+            }
+            // It was deleted since.
+            None => EventState::Ignored,
+        };
+        events::finish(&tx, event.id, state).await?;
+    }
+    if known.is_some() {
+        tally.write(&tx, session).await?;
+    }
+    tx.commit().await?;
+    if let (true, Some(known)) = (doubtful, known) {
+        services.sync.outdate(known.waha.server);
+    }
+    Ok(waiting.len())
+}
+
+/// Applies a session's next events each in a transaction of its own, so that one that the database refuses does
+/// not hold up the others.
+async fn apply_one_by_one(
+    services: &Services,
+    tenant: Tenant,
+    session: SessionId,
+) -> Result<usize, ServiceError> {
+    let tx = services.store.read(tenant).await?;
+    let waiting = events::waiting(&tx, session, BATCH).await?;
+    drop(tx);
+    let mut applied = 0;
+    for event in waiting {
+        match apply_batch(services, tenant, session, |other| other.id == event.id).await {
+            Ok(number) => applied += number,
+            Err(error) if error.is_unavailable() => return Err(error.into()),
+            Err(error) => {
+                let is_given_up = services.now().since(event.received_at) > GIVE_UP_AFTER;
+                tracing::error!(
+                    organization.id = %tenant.organization_id(),
+                    session.id = %session,
+                    event.kind = event.kind,
+                    event.id = event.event_id,
+                    event.is_given_up = is_given_up,
+                    error = %error,
+                    "an event of WAHA's could not be applied"
+                );
+                if is_given_up {
+                    give_up(services, tenant, event.id).await?;
+                }
+            }
+        }
+    }
+    Ok(applied)
+}
+
+async fn give_up(services: &Services, tenant: Tenant, event: Uuid) -> Result<(), ServiceError> {
+    let tx = services.store.write(tenant).await?;
+    events::finish(&tx, event, EventState::Ignored).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,169 @@
+//! What one event changes.
+
+use std::time::Duration;
+
+use waha_client::events::{AcknowledgementNews, EventEnvelope, EventNews, MessageNews, StatusNews};
+use wahana_domain::{DeliveryStatus, Direction, MessageKind, Session, Timestamp};
+use wahana_store::{
+    StoreError, TenantTx,
+    activity::{Counts, Tally},
+    events::{EventState, StoredEvent},
+    messages::{self, Acknowledgement},
+    sessions,
+};
+
+use crate::sync::phone_number;
+
+/// An event that took longer to arrive was delivered again, perhaps hours later: whatever it says of a session's
+/// status may have been seen otherwise since.
+const PROMPT: Duration = Duration::from_secs(10);
+/// Where WhatsApp shows stories; nobody writes to anybody there.
+const STORIES: &str = "status@broadcast";
+
+/// What came of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effect {
+    /// Whether it was understood.
+    pub(super) state: EventState,
+    /// Whether WAHA should be asked how its sessions are now.
+    pub(super) is_doubtful: bool,
+}
+
+/// Takes one event of a session into account, in the transaction that ends its waiting.
+pub(super) async fn take_in(
+    tx: &TenantTx,
+    session: &Session,
+    event: &StoredEvent,
+    tally: &mut Tally,
+) -> Result<Effect, StoreError> {
+    // Nothing comes in before it happened; WAHA's clock may be ahead.
+    let happened_at = event.happened_at.min(event.received_at);
+    tally.event_at(happened_at);
+    let mut effect = Effect {
+        state: EventState::Applied,
+        is_doubtful: false,
+    };
+    let news = match EventEnvelope::parse(&event.payload) {
+        Ok(envelope) => envelope.news().map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let news = match news {
+        Ok(news) => news,
+        Err(reason) => {
+            tracing::warn!(
+                organization.id = %session.organization_id,
+                session.id = %session.id,
+                event.kind = event.kind,
+                event.id = event.event_id,
+                reason,
+                "an event of WAHA's could not be understood and changes nothing"
+            );
+            effect.state = EventState::Ignored;
+            return Ok(effect);
+        }
+    };
+    match news {
+        EventNews::Status(news) => {
+            let is_latest = sessions::hear(tx, session.id, &status(&news, happened_at)).await?;
+            effect.is_doubtful = is_latest && event.received_at.since(happened_at) > PROMPT;
+        }
+        EventNews::Message(news) => {
+            if let Some(news) = message(news, happened_at, event.received_at) {
+                messages::hear(tx, session.id, &news, tally).await?;
+            }
+        }
+        EventNews::Acknowledgement(news) => {
+            if let Some(news) = acknowledgement(news) {
+                messages::acknowledge(tx, session.id, &news, tally).await?;
+            }
+        }
+        EventNews::Call => tally.add(
+            happened_at,
+            &Counts {
+                calls: 1,
+                ..Default::default()
+            },
+        ),
+        EventNews::GroupChange => tally.add(
+            happened_at,
+            &Counts {
+                group_changes: 1,
+                ..Default::default()
+            },
+        ),
+        EventNews::Other => {}
+    }
+    Ok(effect)
+}
+
+fn status(news: &StatusNews, happened_at: Timestamp) -> sessions::StatusNews {
+    sessions::StatusNews {
+        waha_status: news.status.as_str().to_owned(),
+        phone_number: news.me.as_ref().and_then(phone_number),
+        happened_at,
+    }
+}
+
+/// What is kept of a message; `None` for what is none to anybody.
+fn message(
+    news: MessageNews,
+    happened_at: Timestamp,
+    received_at: Timestamp,
+) -> Option<messages::MessageNews> {
+    if news.chat_id == STORIES {
+        return None;
+    }
+    let kind = kind(news.kind, news.has_media)?;
+    // Whole seconds, so that both of WAHA's events of a message name the same time.
+    let sent_at = news.timestamp.map(Timestamp::from_seconds);
+    let acknowledged = news.ack.and_then(DeliveryStatus::from_acknowledgement);
+    Some(messages::MessageNews {
+        direction: if news.from_me {
+            Direction::Outgoing
+        } else {
+            Direction::Incoming
+        },
+        status: if news.from_me {
+            acknowledged.unwrap_or(DeliveryStatus::Accepted)
+        } else {
+            DeliveryStatus::Received
+        },
+        key: news.key,
+        waha_message_id: news.id,
+        chat_id: news.chat_id,
+        kind,
+        sender: news.sender,
+        happened_at: sent_at.unwrap_or(happened_at).min(received_at),
+    })
+}
+
+/// What a message carries; `None` for what is no message of its own.
+const fn kind(kind: waha_client::MessageKind, has_media: bool) -> Option<MessageKind> {
+    use waha_client::MessageKind as Waha;
+    Some(match kind {
+        Waha::Text | Waha::Other if has_media => MessageKind::Document,
+        Waha::Text => MessageKind::Text,
+        Waha::Image => MessageKind::Image,
+        Waha::Video => MessageKind::Video,
+        Waha::Audio => MessageKind::Audio,
+        Waha::Voice => MessageKind::Voice,
+        Waha::Document => MessageKind::Document,
+        Waha::Sticker => MessageKind::Sticker,
+        Waha::Location => MessageKind::Location,
+        Waha::Contact => MessageKind::Contact,
+        Waha::Poll => MessageKind::Poll,
+        Waha::Other => MessageKind::Other,
+        Waha::Reaction | Waha::Revoked => return None,
+    })
+}
+
+/// What an acknowledgement says; `None` if that is nothing new of any message that was sent.
+fn acknowledgement(news: AcknowledgementNews) -> Option<Acknowledgement> {
+    let status = DeliveryStatus::from_acknowledgement(news.ack)?;
+    (news.from_me && status > DeliveryStatus::Accepted).then_some(Acknowledgement {
+        key: news.key,
+        waha_message_id: news.id,
+        chat_id: news.chat_id,
+        status,
+    })
+}
