@@ -9,6 +9,7 @@
 mod audit;
 mod client;
 mod create;
+mod events;
 mod existence;
 mod freshness;
 mod list;

@@ -34,6 +34,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) struct World<'a> {
     pub(crate) database: &'a TestDatabase,
     pub(crate) store: Store,
+    pub(crate) services: Services,
     pub(crate) clock: Arc<TickingClock>,
     pub(crate) transcript: Transcript,
     address: SocketAddr,
@@ -95,7 +96,7 @@ impl<'a> World<'a> {
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let services = Services::new(store.clone(), http, settings);
-        let router = wahana_api::router(ApiState::new(services, ApiSettings::at(public_url)));
+        let router = wahana_api::router(ApiState::new(services.clone(), ApiSettings::at(public_url)));
         let serving = tokio::spawn(async move {
             let app = router.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, app).await.unwrap();
@@ -105,6 +106,7 @@ impl<'a> World<'a> {
             transcript: Transcript::default(),
             database,
             store,
+            services,
             clock,
             address,
             serving,
