@@ -75,6 +75,8 @@ pub enum WahaError {
         status: u16,
         /// The name of the JavaScript exception, such as `TypeError`.
         exception_name: Option<String>,
+        /// What WhatsApp restricts, if the exception names it.
+        restriction: Option<NumberRestriction>,
     },
     /// What came back is not an answer of WAHA: a web page, cut-off or strange JSON, a redirect, too many
     /// bytes.
@@ -101,7 +103,47 @@ pub enum WahaError {
     },
 }
 
+/// What WhatsApp restricts of a number. How WAHA passes these errors on was never recorded: an exception whose
+/// message holds WhatsApp's number for it is taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberRestriction {
+    /// Error 463: the number may not write to new contacts for a while.
+    TimeLock,
+    /// Error 475: the number has reached what it may send.
+    Capping,
+}
+
+impl NumberRestriction {
+    /// The restriction that a text names by its number.
+    pub(crate) fn named_in(text: &str) -> Option<Self> {
+        text.split(|c: char| !c.is_ascii_alphanumeric())
+            .find_map(|word| match word {
+                "463" => Some(Self::TimeLock),
+                "475" => Some(Self::Capping),
+                _ => None,
+            })
+    }
+
+    /// The restriction for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TimeLock => "time lock (463)",
+            Self::Capping => "capping (475)",
+        }
+    }
+}
+
 impl WahaError {
+    /// What WhatsApp restricts, if that is why.
+    #[must_use]
+    pub const fn restriction(&self) -> Option<NumberRestriction> {
+        match self {
+            Self::ServerError { restriction, .. } => *restriction,
+            _ => None,
+        }
+    }
+
     /// A stable word for logs and metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -30,6 +30,7 @@
 
 mod chats;
 mod client;
+mod config_digest;
 mod contacts;
 mod content;
 mod error;
@@ -51,8 +52,12 @@ mod wire;
 
 pub use chats::{Chat, ChatSort, ChatsQuery, Page, SortOrder};
 pub use client::{WahaClient, WahaConfig};
+pub use config_digest::ConfigDigest;
 pub use contacts::{Contact, NumberCheck};
-pub use error::{ConfigError, HeldBack, LostAnswer, Outcome, RefusalMessage, UnreachableReason, WahaError};
+pub use error::{
+    ConfigError, HeldBack, LostAnswer, NumberRestriction, Outcome, RefusalMessage, UnreachableReason,
+    WahaError,
+};
 pub use files::{FileDownload, FilePath};
 pub use groups::{Group, GroupsQuery};
 pub use guard::{Circuit, Guard, GuardLimits};

@@ -7,7 +7,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::SessionStatus;
-use crate::error::{RefusalMessage, WahaError};
+use crate::error::{NumberRestriction, RefusalMessage, WahaError};
 
 /// What refusals of WAHA, of its engines and of its body parser say in one place or another.
 #[derive(Default)]
@@ -104,10 +104,8 @@ impl Facts {
 
     fn server_error(self, status: u16) -> WahaError {
         // Waiting for the lock timed out, so the work did not begin.
-        if self
-            .exception_message
-            .is_some_and(|said| said.starts_with("async-lock timed out"))
-        {
+        let said = self.exception_message.as_deref().unwrap_or_default();
+        if said.starts_with("async-lock timed out") {
             return WahaError::Busy;
         }
         if status == 501 {
@@ -118,6 +116,7 @@ impl Facts {
         }
         WahaError::ServerError {
             status,
+            restriction: NumberRestriction::named_in(said),
             exception_name: self.exception_name.filter(|name| is_identifier(name)),
         }
     }

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::client::Call;
 use crate::error::WahaError;
 use crate::timeouts::CallKind;
-use crate::{SessionConfig, WahaClient, normalize_chat_id, wire};
+use crate::{ConfigDigest, SessionConfig, WahaClient, normalize_chat_id, wire};
 
 /// A session's state in WAHA's words.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,6 +114,8 @@ pub struct WahaSession {
     pub engine: Option<String>,
     /// Its configuration; `None` if it has none, and in [`WahaClient::list_sessions`].
     pub config: Option<SessionConfig>,
+    /// What its configuration is recognized by, in [`WahaClient::list_sessions`] only; `None` if it has none.
+    pub config_digest: Option<ConfigDigest>,
     /// The worker that a server in a group of servers has assigned it to.
     pub assigned_worker: Option<String>,
     /// When it last did something, in Unix seconds.
@@ -186,6 +188,7 @@ impl<C> WireSession<C> {
             me: self.me.and_then(WireMe::into_me),
             engine: self.engine.and_then(|engine| engine.engine),
             config: self.config.and_then(config),
+            config_digest: None,
             assigned_worker: self.assigned_worker,
             last_activity_at: self.timestamps.and_then(|timestamps| timestamps.activity),
         }
@@ -208,12 +211,15 @@ struct UpdateBody<'a> {
 }
 
 impl WahaClient {
-    /// All sessions, stopped ones too, without their configurations, which are skipped and not decoded.
+    /// All sessions, stopped ones too, without their configurations, which are digested and not decoded.
     pub async fn list_sessions(&self) -> Result<Vec<WahaSession>, WahaError> {
-        let sessions: Vec<WireSession<IgnoredAny>> = self.json(list()).await?;
+        let sessions: Vec<WireSession<ConfigDigest>> = self.json(list()).await?;
         Ok(sessions
             .into_iter()
-            .map(|session| session.into_session(|_ignored| None))
+            .map(|session| WahaSession {
+                config_digest: session.config,
+                ..session.into_session(|_digest| None)
+            })
             .collect())
     }
 

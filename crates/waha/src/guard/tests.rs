@@ -93,6 +93,7 @@ async fn one_organizations_broken_session_does_not_close_the_server_to_others() 
         let broken = Err(WahaError::ServerError {
             status: 500,
             exception_name: None,
+            restriction: None,
         });
         assert!(call(&guard, CallKind::Send, silent()).await);
         assert!(call(&guard, CallKind::Read, broken).await);

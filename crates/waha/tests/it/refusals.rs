@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Response;
-use waha_client::{Outcome, SessionStatus, WahaError};
+use waha_client::{NumberRestriction, Outcome, SessionStatus, WahaError};
 
 use crate::fake::{FakeWaha, TEXT, fixture, shows_nothing_private};
 
@@ -150,7 +150,8 @@ async fn an_exception_keeps_its_name_and_nothing_that_it_repeats() {
             error,
             WahaError::ServerError {
                 status: 500,
-                exception_name
+                exception_name,
+                restriction: None,
             }
         );
         assert_eq!(
@@ -170,9 +171,25 @@ async fn an_exception_keeps_its_name_and_nothing_that_it_repeats() {
         error,
         WahaError::ServerError {
             status: 500,
-            exception_name: None
+            exception_name: None,
+            restriction: None,
         }
     );
+}
+
+#[tokio::test]
+async fn an_exception_that_names_whatsapps_restriction_says_which() {
+    for (said, restriction) in [
+        ("463", Some(NumberRestriction::TimeLock)),
+        ("failed with error 475: capped", Some(NumberRestriction::Capping)),
+        ("4630", None),
+        ("not-authorized", None),
+    ] {
+        let body = format!(r#"{{"statusCode":500,"exception":{{"name":"Error","message":"{said}"}}}}"#);
+        let waha = FakeWaha::answering(500, body).await;
+        let error = waha.client.send_text("main", &TEXT).await.unwrap_err();
+        assert_eq!(error.restriction(), restriction, "{said}");
+    }
 }
 
 #[tokio::test]
@@ -192,7 +209,8 @@ async fn an_exception_that_repeats_a_huge_request_is_not_read_to_its_end() {
         error,
         WahaError::ServerError {
             status: 500,
-            exception_name
+            exception_name,
+            restriction: None,
         }
     );
     assert_eq!(error.outcome(), Outcome::Refused);
@@ -220,7 +238,8 @@ async fn a_proxys_failure_is_a_server_error_with_an_unknown_outcome() {
         error,
         WahaError::ServerError {
             status: 502,
-            exception_name: None
+            exception_name: None,
+            restriction: None,
         }
     );
     assert_eq!(error.outcome(), Outcome::Unknown);
