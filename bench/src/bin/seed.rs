@@ -182,6 +182,7 @@ fn session(
         observed_at: Some(now),
         error_count: 0,
         last_error: None,
+        warning: None,
         business: BusinessProfile {
             name: Some(format!("Example Trading, branch {position}")),
             description: Some("Sells examples of all kinds, wholesale and retail.".to_owned()),

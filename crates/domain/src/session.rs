@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 
 use crate::{
-    DesiredStatus, Health, OrganizationId, PhoneNumber, ServerId, SessionConfiguration, SessionId,
-    SessionName, SessionStatus, Timestamp, words::words,
+    DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionConfiguration,
+    SessionId, SessionName, SessionStatus, Timestamp, words::words,
 };
 
 /// The name of a session on its WAHA server. Never shown to tenants, never made from their texts,
@@ -127,6 +127,8 @@ pub struct Session {
     pub error_count: i64,
     /// What last went wrong, in words.
     pub last_error: Option<String>,
+    /// Why it is not to be trusted although it works, in words.
+    pub warning: Option<String>,
     /// What the organization says about itself.
     pub business: BusinessProfile,
     /// How much went through it.
@@ -145,6 +147,12 @@ impl Session {
     pub fn health(&self) -> Health<'_> {
         let last_error_or = |otherwise| self.last_error.as_deref().unwrap_or(otherwise);
         let reason = match self.status {
+            SessionStatus::Working if let Some(warning) = &self.warning => {
+                return Health {
+                    status: HealthStatus::Warning,
+                    reason: warning,
+                };
+            }
             SessionStatus::Working => "The session is connected to WhatsApp.",
             SessionStatus::Error => last_error_or("WAHA reports that the session failed."),
             SessionStatus::Disconnected if self.is_gone() => {

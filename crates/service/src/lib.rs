@@ -31,6 +31,7 @@ mod passwords;
 pub mod platform;
 pub mod processes;
 mod ready;
+mod reconcile;
 mod services;
 pub mod sessions;
 mod sync;
@@ -44,6 +45,7 @@ pub use fields::FieldErrors;
 pub use links::PresentedLink;
 pub use outgoing::{AllowedNetwork, connections_to_waha};
 pub use part::{Part, PartQuery};
+pub use reconcile::{ReconcileSettings, Reconciler};
 pub use services::{ServiceSettings, Services};
 pub use sync::SyncReport;
 pub use wahana_store::{

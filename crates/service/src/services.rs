@@ -24,6 +24,7 @@ use crate::{
     limits::{LimitSettings, Limits},
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
+    reconcile::Bell,
     sync::Synchronizer,
     upstream::Upstreams,
 };
@@ -87,6 +88,7 @@ pub struct Services {
     pub(crate) limits: Arc<Limits>,
     pub(crate) upstreams: Upstreams,
     pub(crate) sync: Synchronizer,
+    pub(crate) bell: Bell,
     pub(crate) media: Fetcher,
     pub(crate) events: Wake,
     pub(crate) intake: Intake,
@@ -105,9 +107,11 @@ impl Services {
     #[must_use]
     pub fn new(store: Store, http: HttpClient, settings: ServiceSettings) -> Self {
         let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts, settings.waha_guard);
+        let bell = Bell::default();
         let (events, running) = (Wake::default(), TaskTracker::new());
         Self {
-            sync: Synchronizer::new(store.clone(), upstreams.clone(), &settings),
+            sync: Synchronizer::new(store.clone(), upstreams.clone(), bell.clone(), &settings),
+            bell,
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,

@@ -10,6 +10,7 @@ use wahana_store::{Tenant, hooks, hooks::SessionHook, sessions as stored};
 use crate::{
     Operator, ServiceError, Services, audit,
     events::{MissingHookUrl, Webhook},
+    reconcile,
     upstream::{may_have_happened, refused_by_waha},
 };
 
@@ -143,6 +144,7 @@ pub async fn take_over(
     let (tenant, session) = (candidate.tenant, &candidate.session);
     let tx = services.store.write(tenant).await?;
     let intent = AuditOutcome::Intent;
+    reconcile::hold(&tx, session.id).await?;
     audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), intent).await?;
     tx.commit().await?;
     let upstream = services.upstreams.get(session.waha.server).await?;
@@ -152,6 +154,8 @@ pub async fn take_over(
         .await;
     services.sync.outdate(session.waha.server);
     let tx = services.store.write(tenant).await?;
+    let may_be_going_on = updated.as_ref().err().is_some_and(may_have_happened);
+    reconcile::resume(&tx, session.id, may_be_going_on).await?;
     let (outcome, what) = match updated {
         Ok(_) => {
             hooks::set_applied(&tx, session.id, version).await?;

@@ -22,6 +22,7 @@ mod key_ring;
 pub mod members;
 pub mod messages;
 mod migration;
+mod needs;
 mod open_transactions;
 pub mod organizations;
 mod platform;
@@ -32,6 +33,7 @@ mod table_sizes;
 mod tenant;
 mod transaction;
 mod transitions;
+pub mod upkeep;
 pub mod usage;
 
 pub use cache::{CachedRead, TenantCache};
@@ -45,7 +47,8 @@ pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
     HookedServer, HookedSession, JobClaim, JobCount, JobQuery, Lease, NewPlatformToken, NewServer, NewUser,
-    PlatformTx, ServerChange, ServerLoad, SessionChanges, SessionOnServer, StoredPassword, UserChange,
+    PlatformTx, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionInNeed, SessionOnServer,
+    StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use wahana_domain::Clock;
+use wahana_domain::{Clock, Timestamp};
 
 use crate::{
     Hook, HookKeyId, KeyRing, StoreError,
     cache::Generations,
     connection::{self, Connections},
     migration::{self, SchemaState},
-    platform::PlatformTx,
+    platform::{Lease, PlatformTx},
     settings::DatabaseSettings,
     table_sizes::{self, TableSize},
     tenant::{Tenant, TenantTx},
@@ -99,6 +99,20 @@ impl Store {
     /// The same, and it changes things.
     pub async fn platform_write(&self) -> Result<PlatformTx, StoreError> {
         PlatformTx::begin(&self.0.connections.platform_write, Access::Write, self).await
+    }
+
+    /// A transaction of the organization for whoever holds a lease, which it keeps until `expires_at`; `None` if
+    /// the lease is not held any more. Until it ends, nobody else can take the lease: what is written in it was
+    /// written by the holder. Leases belong to the platform, so on PostgreSQL it runs in the platform's role.
+    pub async fn write_while_holding(
+        &self,
+        lease: &Lease,
+        expires_at: Timestamp,
+        tenant: Tenant,
+    ) -> Result<Option<TenantTx>, StoreError> {
+        let tx = self.platform_write().await?;
+        let is_held = tx.renew_lease(lease, expires_at).await?;
+        Ok(is_held.then(|| tx.of(tenant, self.0.generations.clone())))
     }
 
     /// How many bytes the database takes on its disk.

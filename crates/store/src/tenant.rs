@@ -77,6 +77,22 @@ impl TenantTx {
         })
     }
 
+    /// Goes on in a writing transaction that is the platform's.
+    pub(crate) const fn within(
+        transaction: Transaction,
+        tenant: Tenant,
+        clock: Arc<dyn Clock>,
+        generations: Generations,
+    ) -> Self {
+        Self {
+            transaction,
+            organization: tenant.organization,
+            access: Access::Write,
+            clock,
+            generations,
+        }
+    }
+
     /// The organization of this transaction.
     #[must_use]
     pub const fn organization_id(&self) -> OrganizationId {

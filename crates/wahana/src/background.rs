@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use wahana_api::Metrics;
 use wahana_domain::ProcessRole;
-use wahana_service::{Background, Operator, ServiceError, Services, events, jobs, platform, processes};
+use wahana_service::{
+    Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs, platform,
+    processes,
+};
 
 /// How often what gathers in memory is written down, and what is periodic begun.
 const UPKEEP_INTERVAL: Duration = Duration::from_mins(1);
@@ -20,7 +23,12 @@ const MEASURE_INTERVAL: Duration = Duration::from_mins(1);
 const MEASURE_SHARE: u32 = 100;
 
 /// Starts what a process of this role does.
-pub(crate) fn start(services: &Services, metrics: &Metrics, role: ProcessRole) -> Background {
+pub(crate) fn start(
+    services: &Services,
+    metrics: &Metrics,
+    role: ProcessRole,
+    reconcile: ReconcileSettings,
+) -> Background {
     let background = Background::new();
     let every = |name, interval, act: Act| {
         let (services, metrics) = (services.clone(), metrics.clone());
@@ -45,6 +53,11 @@ pub(crate) fn start(services: &Services, metrics: &Metrics, role: ProcessRole) -
         background.start("jobs", move |stop| {
             let services = worker.clone();
             async move { jobs::work(&services, stop).await }
+        });
+        let reconciler = Reconciler::new(services.clone(), services.process(), reconcile);
+        background.start("reconciling", move |stop| {
+            let reconciler = reconciler.clone();
+            async move { reconciler.run(stop).await }
         });
         let (services, metrics) = (services.clone(), metrics.clone());
         background.start("table sizes", move |stop| {

@@ -340,6 +340,7 @@ async fn new_session(store: &Store, tenant: Tenant, server: ServerId) -> Session
         observed_at: None,
         error_count: 0,
         last_error: None,
+        warning: None,
         business: BusinessProfile::default(),
         counters: SessionCounters::default(),
         last_message_at: None,

@@ -115,6 +115,7 @@ async fn a_server_with_living_sessions_stays() {
         observed_at: None,
         error_count: 0,
         last_error: None,
+        warning: None,
         business: BusinessProfile::default(),
         configuration: SessionConfiguration::default(),
         counters: SessionCounters::default(),

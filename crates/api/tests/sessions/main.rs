@@ -16,6 +16,7 @@ mod list;
 mod loss;
 mod numbers;
 mod pairing;
+mod reconcile;
 mod scripted;
 mod secrecy;
 mod snapshots;

@@ -104,9 +104,9 @@ impl<'a> World<'a> {
         Self {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             transcript: Transcript::default(),
+            services,
             database,
             store,
-            services,
             clock,
             address,
             serving,
@@ -120,7 +120,12 @@ impl<'a> World<'a> {
 
     /// The same, with room for so many sessions.
     pub(crate) async fn server_for(&self, name: &str, capacity: Option<i32>) -> Server {
-        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).time_scale(0.1);
+        self.server_at_speed(name, capacity, 0.1).await
+    }
+
+    /// The same, whose own times are multiplied by this.
+    pub(crate) async fn server_at_speed(&self, name: &str, capacity: Option<i32>, time_scale: f64) -> Server {
+        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).time_scale(time_scale);
         let sim = sim.start().await.unwrap();
         let id = self.insert_server(name, &sim.base_url(), capacity).await;
         Server { id, sim }

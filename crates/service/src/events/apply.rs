@@ -68,12 +68,13 @@ async fn apply_batch(
     let mut waiting = events::waiting(&tx, session, BATCH).await?;
     waiting.retain(is_wanted);
     let mut tally = Tally::new();
-    let mut doubtful = false;
+    let (mut doubtful, mut moved) = (false, false);
     for event in &waiting {
         let state = match &known {
             Some(known) => {
                 let effect = effects::take_in(&tx, known, event, &mut tally).await?;
                 doubtful |= effect.is_doubtful;
+                moved |= effect.is_status;
                 effect.state
             }
             // It was deleted since.
@@ -85,8 +86,13 @@ async fn apply_batch(
         tally.write(&tx, session).await?;
     }
     tx.commit().await?;
-    if let (true, Some(known)) = (doubtful, known) {
-        services.sync.outdate(known.waha.server);
+    if let Some(known) = known {
+        if doubtful {
+            services.sync.outdate(known.waha.server);
+        }
+        if moved {
+            services.bell.ring(known.waha.server);
+        }
     }
     Ok(waiting.len())
 }

@@ -27,6 +27,8 @@ pub(super) struct Effect {
     pub(super) state: EventState,
     /// Whether WAHA should be asked how its sessions are now.
     pub(super) is_doubtful: bool,
+    /// Whether it says what the session's status is now, which may not be what is wanted.
+    pub(super) is_status: bool,
 }
 
 /// Takes one event of a session into account, in the transaction that ends its waiting.
@@ -42,6 +44,7 @@ pub(super) async fn take_in(
     let mut effect = Effect {
         state: EventState::Applied,
         is_doubtful: false,
+        is_status: false,
     };
     let news = match EventEnvelope::parse(&event.payload) {
         Ok(envelope) => envelope.news().map_err(|error| error.to_string()),
@@ -65,6 +68,7 @@ pub(super) async fn take_in(
     match news {
         EventNews::Status(news) => {
             let is_latest = sessions::hear(tx, session.id, &status(&news, happened_at)).await?;
+            effect.is_status = is_latest;
             effect.is_doubtful = is_latest && event.received_at.since(happened_at) > PROMPT;
         }
         EventNews::Message(news) => {

@@ -158,6 +158,16 @@ impl Webhook {
     }
 }
 
+/// Whether a configuration has wahana's webhook for this session, whatever wahana's address and the key were then.
+pub(crate) fn has_webhook_of(session: &Session, config: &SessionConfig) -> bool {
+    let hook = Hook {
+        server: session.waha.server,
+        session: Some(session.id),
+    };
+    let webhooks = config.as_map().get("webhooks").and_then(Value::as_array);
+    webhooks.is_some_and(|webhooks| webhooks.iter().any(|webhook| is_of(hook, webhook)))
+}
+
 fn address(base: &Url, hook: Hook, id: HookKeyId) -> Url {
     let mut address = base.clone();
     let session = hook

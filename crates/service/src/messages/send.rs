@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use waha_client::{FileToSend, MediaToSend, Outcome, TextToSend, WahaClient, WahaError};
+use waha_client::{FileToSend, MediaToSend, NumberRestriction, Outcome, TextToSend, WahaClient, WahaError};
 use wahana_domain::{
     AuditOutcome, ChatId, DeliveryStatus, MessageId, MessageKind, MessageText, OutgoingMessage, Timestamp,
 };
@@ -13,6 +13,7 @@ use wahana_store::{
     activity::Tally,
     messages::{self as stored, Accepted},
     sessions,
+    upkeep::{self, Restriction},
 };
 
 use super::{MediaFile, TextMessage};
@@ -153,6 +154,7 @@ struct Attempt<'a> {
 struct Conclusion {
     fate: Fate,
     audit: AuditOutcome,
+    restriction: Option<NumberRestriction>,
 }
 
 enum Fate {
@@ -230,6 +232,7 @@ impl<'a> Attempt<'a> {
                 let conclusion = Conclusion {
                     fate: Fate::Accepted(sent.clone(), sent_at),
                     audit: AuditOutcome::Success,
+                    restriction: None,
                 };
                 self.conclude(&conclusion).await;
                 Ok(SentMessage {
@@ -258,6 +261,7 @@ impl<'a> Attempt<'a> {
                 let conclusion = Conclusion {
                     fate,
                     audit: audit::failure(failure.code()),
+                    restriction: error.restriction(),
                 };
                 self.conclude(&conclusion).await;
                 Err(failure)
@@ -310,12 +314,21 @@ impl<'a> Attempt<'a> {
                 let mut tally = Tally::new();
                 stored::accept(&tx, session, accepted, &mut tally).await?;
                 tally.write(&tx, session).await?;
+                // WhatsApp would have refused it.
+                upkeep::lift_restriction(&tx, session).await?;
             }
             Fate::Failed => {
                 stored::set_outcome(&tx, self.id, DeliveryStatus::Failed).await?;
                 self.quota.take_back(&tx).await?;
             }
             Fate::Unknown => stored::set_outcome(&tx, self.id, DeliveryStatus::Unknown).await?,
+        }
+        if let Some(restriction) = conclusion.restriction {
+            let restriction = Restriction {
+                reason: restriction.as_str().to_owned(),
+                until: None,
+            };
+            upkeep::set_restriction(&tx, session, &restriction).await?;
         }
         let operation = self.message.operation();
         audit::record(

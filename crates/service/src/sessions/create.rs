@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use waha_client::{WahaError, WahaSession};
 use wahana_domain::{
-    AuditOutcome, BusinessProfile, DesiredStatus, InvalidSessionName, Session, SessionConfiguration,
-    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp, WahaAddress, WahaName,
+    AuditOutcome, BusinessProfile, DesiredStatus, InvalidSessionName, OrganizationId, ServerId, Session,
+    SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp,
+    WahaAddress, WahaName,
 };
 use wahana_store::{
-    Caller, Tenant, Uniqueness,
+    Caller, Uniqueness,
     hooks::{self, SessionHook},
     sessions as stored,
     sessions::SessionReference,
@@ -20,6 +21,7 @@ use crate::{
     access::{CreateSessions, Granted, ManageSessions, Owned},
     audit,
     limits::Allowance,
+    reconcile,
     sync::{self, observe},
     upstream::{Upstream, may_have_happened, refused_session},
 };
@@ -241,9 +243,10 @@ async fn create_on(
         return Err(quota_is_used_up(limit));
     }
     let is_started = new.is_started;
-    let session = planned(tenant, upstream, new, tx.now());
+    let session = planned(new, tenant.organization_id(), upstream.server.id, tx.now());
     let webhook = WantedWebhook::of(services, &session, &SessionHook::new())?;
     stored::insert(&tx, &session).await?;
+    reconcile::hold(&tx, session.id).await?;
     audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
     tx.commit().await?;
 
@@ -257,6 +260,7 @@ async fn create_on(
                 observe(&services.store, tenant, &change).await?;
             }
             let tx = services.store.write(tenant).await?;
+            reconcile::reset(&tx, session.id, false).await?;
             if let Some(webhook) = &webhook {
                 hooks::set_applied(&tx, session.id, webhook.version()).await?;
             }
@@ -292,13 +296,13 @@ async fn create_on(
     }
 }
 
-/// The session as it is before WAHA knows it.
-fn planned(tenant: Tenant, upstream: &Upstream, new: NewSession, now: Timestamp) -> Session {
+/// A session as it is before WAHA knows it.
+fn planned(new: NewSession, organization_id: OrganizationId, server: ServerId, now: Timestamp) -> Session {
     Session {
         id: SessionId::new(),
-        organization_id: tenant.organization_id(),
+        organization_id,
         waha: WahaAddress {
-            server: upstream.server.id,
+            server,
             name: WahaName::generate(),
         },
         origin: SessionOrigin::Created,
@@ -320,6 +324,7 @@ fn planned(tenant: Tenant, upstream: &Upstream, new: NewSession, now: Timestamp)
         observed_at: None,
         error_count: 0,
         last_error: None,
+        warning: None,
         business: new.business,
         counters: SessionCounters::default(),
         last_message_at: None,

@@ -1,7 +1,7 @@
 //! Giving WAHA a session's webhook when it is started anyway: WAHA restarts a running phone that it gets
 //! another configuration for.
 
-use waha_client::{SessionConfig, SessionStatus, WahaClient, WahaError};
+use waha_client::{SessionConfig, WahaError};
 use wahana_domain::{Session, SessionOrigin};
 use wahana_store::hooks::SessionHook;
 
@@ -41,6 +41,11 @@ impl WantedWebhook {
         self.webhook.lay_over(config);
     }
 
+    /// Whether a configuration that is on WAHA may get it.
+    pub(super) const fn may_be_written(&self) -> bool {
+        self.may_be_written
+    }
+
     /// Puts it into a configuration that is written anyway; says whether it is in there then.
     pub(super) fn join(&self, config: &mut SessionConfig) -> bool {
         if self.may_be_written {
@@ -48,44 +53,14 @@ impl WantedWebhook {
         }
         self.may_be_written
     }
-
-    /// Looks whether a session has it on WAHA.
-    pub(super) async fn look(&self, waha: &WahaClient, name: &str) -> OnWaha {
-        if !self.may_be_written {
-            return OnWaha::LeftAlone;
-        }
-        match waha.session(name).await {
-            Ok(found) => {
-                let is_stopped = found.status == SessionStatus::Stopped;
-                let mut config = found.config.unwrap_or_default();
-                if self.webhook.lay_over(&mut config) {
-                    OnWaha::Lacks { config, is_stopped }
-                } else {
-                    OnWaha::Has
-                }
-            }
-            // What is to be done next will meet the same, and says it.
-            Err(_) => OnWaha::LeftAlone,
-        }
-    }
 }
 
-/// How a session's webhook stands on WAHA.
-pub(super) enum OnWaha {
-    /// It is there.
-    Has,
-    /// It is not, and this would be the configuration with it.
-    Lacks { config: SessionConfig, is_stopped: bool },
-    /// It may not be written, or WAHA does not describe the session.
-    LeftAlone,
-}
-
-/// Says that WAHA did not take a configuration with the webhook; the session is started without it.
+/// Says that WAHA did not take a configuration; the session is started with the one that it has.
 pub(super) fn log_failure(session: &Session, error: &WahaError) {
     tracing::warn!(
         session.id = %session.id,
         error.kind = error.kind(),
         error = %error,
-        "WAHA did not take a session's webhook; its next start tries again"
+        "WAHA did not take a session's configuration; its next start tries again"
     );
 }

@@ -1,6 +1,7 @@
 //! Sessions: seeing them, making them, and telling WAHA what is wanted of them.
 
 mod actions;
+mod call;
 mod create;
 mod hooking;
 mod pairing;
@@ -8,7 +9,7 @@ mod update;
 
 use std::{sync::Arc, time::Duration};
 
-use wahana_domain::{Session, SessionId, SessionName, Timestamp};
+use wahana_domain::{Session, SessionId, SessionName, Timestamp, reconciliation::Halt};
 pub use wahana_store::sessions::{SessionQuery, SessionSort};
 use wahana_store::{
     Caller,
@@ -16,8 +17,10 @@ use wahana_store::{
 };
 
 pub use actions::{delete, logout, restart, start, stop};
+pub(crate) use call::{Action, Call, Known, Said};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
 pub use pairing::{PairingCode, QrCode, QrNews, QrState, pairing_code, qr};
+pub(crate) use update::lacking;
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
 
 use crate::{
@@ -118,6 +121,36 @@ pub(crate) async fn fresh(
     let sync = services.sync.refresh(&[session.waha.server]).await;
     let session = known(services, caller, session.id).await?;
     Ok(SessionNews { session, sync })
+}
+
+/// What wahana's upkeep of a session says of it, for people.
+#[derive(Clone, Debug, Default)]
+pub struct UpkeepReport {
+    /// Why nothing more is done by itself until somebody acts; `None` while wahana keeps it as wanted.
+    pub halted: Option<&'static str>,
+    /// What WhatsApp restricts, as far as is known.
+    pub restriction: Option<String>,
+    /// What of its configuration on WAHA is not as it should be.
+    pub drift: Option<String>,
+}
+
+/// What wahana's upkeep of a session says of it.
+pub async fn upkeep(
+    services: &Services,
+    access: &Granted<ReadSessions>,
+    session: &Session,
+) -> Result<UpkeepReport, ServiceError> {
+    let tx = services.store.read(access.tenant()).await?;
+    let upkeep = wahana_store::upkeep::get(&tx, session.id).await?;
+    let is_restricted = upkeep.is_restricted(services.now());
+    Ok(UpkeepReport {
+        halted: upkeep.attempts.halt.map(Halt::as_str),
+        restriction: upkeep
+            .restriction
+            .filter(|_| is_restricted)
+            .map(|restriction| restriction.reason),
+        drift: upkeep.drift,
+    })
 }
 
 /// When the last whole snapshot of a session's server was taken.

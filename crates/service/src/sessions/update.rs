@@ -14,7 +14,7 @@ use super::hooking::WantedWebhook;
 use crate::{
     Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned, ReadSessions},
-    audit,
+    audit, reconcile,
     upstream::{Upstream, may_have_happened, refused_session},
 };
 
@@ -58,6 +58,7 @@ async fn update_to_the_end(
         let upstream = services.upstreams.get(session.waha.server).await?;
         let merged = merged(&session.configuration, changes)?;
         let tx = services.store.write(tenant).await?;
+        reconcile::hold(&tx, session.id).await?;
         audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
         let hook = hooks::get(&tx, session.id).await?;
         tx.commit().await?;
@@ -69,7 +70,9 @@ async fn update_to_the_end(
         if let Err(unconfigured) = configured {
             let failure = unconfigured.refusal(context, session);
             let tx = services.store.write(tenant).await?;
-            if unconfigured.was_sent && may_have_happened(&unconfigured.error) {
+            let may_be_going_on = unconfigured.was_sent && may_have_happened(&unconfigured.error);
+            reconcile::resume(&tx, session.id, may_be_going_on).await?;
+            if may_be_going_on {
                 let change = SessionChange {
                     configuration: Some(merged),
                     ..Default::default()
@@ -84,6 +87,9 @@ async fn update_to_the_end(
         fields.configuration = Some(merged);
     }
     let tx = services.store.write(tenant).await?;
+    if update.configuration.is_some() {
+        reconcile::resume(&tx, session.id, false).await?;
+    }
     if fields != SessionChange::default() {
         stored::update(&tx, session.id, &fields).await?;
     }
@@ -146,6 +152,34 @@ async fn configure(
     })
 }
 
+/// Which fields that the organization set a configuration on WAHA does not have so, by their names: never their
+/// values.
+pub(crate) fn lacking(wanted: &SessionConfiguration, present: &SessionConfig) -> Vec<String> {
+    let mut lacking = Vec::new();
+    compare("", &as_map(wanted), Some(present.as_map()), &mut lacking);
+    lacking
+}
+
+fn compare(
+    prefix: &str,
+    wanted: &Map<String, Value>,
+    present: Option<&Map<String, Value>>,
+    lacking: &mut Vec<String>,
+) {
+    for (name, value) in wanted {
+        let path = format!("{prefix}{name}");
+        let found = present.and_then(|present| present.get(name));
+        match value {
+            Value::Object(fields) => {
+                let found = found.and_then(Value::as_object);
+                compare(&format!("{path}."), fields, found, lacking);
+            }
+            value if found != Some(value) => lacking.push(path),
+            _ => {}
+        }
+    }
+}
+
 /// A session's configuration as WAHA has it, without anything secret, and its engine; `None` if WAHA
 /// does not know the session or cannot be asked.
 pub async fn on_waha(
@@ -194,7 +228,7 @@ pub(super) fn as_waha_config(configuration: &SessionConfiguration) -> SessionCon
     SessionConfig::from_map(as_map(configuration))
 }
 
-fn as_map(configuration: &SessionConfiguration) -> Map<String, Value> {
+pub(super) fn as_map(configuration: &SessionConfiguration) -> Map<String, Value> {
     match serde_json::to_value(configuration) {
         Ok(Value::Object(fields)) => fields,
         // Nothing but an object comes of a struct of options; an empty one changes nothing.

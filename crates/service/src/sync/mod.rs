@@ -9,6 +9,7 @@ mod unchanged;
 mod view;
 
 pub(crate) use apply::{forget_number, observation, observe, phone_number};
+pub(crate) use unchanged::Configurations;
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,7 @@ use futures_util::future::join_all;
 use wahana_domain::{ServerId, Timestamp};
 use wahana_store::Store;
 
-use crate::{ServiceError, ServiceSettings, events::Gap, upstream::Upstreams};
+use crate::{ServiceError, ServiceSettings, events::Gap, reconcile::Bell, upstream::Upstreams};
 use unchanged::{Compared, Listed};
 use view::{Flight, View, Wanted};
 
@@ -46,18 +47,20 @@ struct Shared {
     max_age: Duration,
     wait: Duration,
     views: RwLock<HashMap<ServerId, Arc<View>>>,
+    bell: Bell,
     gap: Gap,
     hears_events: bool,
 }
 
 impl Synchronizer {
-    pub(crate) fn new(store: Store, upstreams: Upstreams, settings: &ServiceSettings) -> Self {
+    pub(crate) fn new(store: Store, upstreams: Upstreams, bell: Bell, settings: &ServiceSettings) -> Self {
         Self(Arc::new(Shared {
             store,
             upstreams,
             max_age: settings.sync_max_age,
             wait: settings.sync_wait,
             views: RwLock::default(),
+            bell,
             gap: Gap::default(),
             hears_events: settings.hook_url.is_some(),
         }))
@@ -133,6 +136,11 @@ impl Synchronizer {
         self.view(server).news().0
     }
 
+    /// How the sessions of a server were configured when it was last asked.
+    pub(crate) fn configurations(&self, server: ServerId) -> Configurations {
+        self.view(server).configurations()
+    }
+
     fn view(&self, server: ServerId) -> Arc<View> {
         if let Ok(views) = self.0.views.read()
             && let Some(view) = views.get(&server)
@@ -161,6 +169,7 @@ impl Synchronizer {
             crate::upstream::refused_by_waha(&error)
         })?;
         let view = self.view(server);
+        view.configured(&sessions);
         let tx = self.0.store.platform_read().await?;
         let comparison = Compared {
             listed: Listed::new(&sessions),
@@ -173,6 +182,7 @@ impl Synchronizer {
         } else {
             changes = apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
             view.compared(comparison);
+            self.0.bell.ring(server);
         }
         let (own, gap) = (&self.0, &self.0.gap);
         gap.look(&own.store, &upstream.server, own.hears_events, changes, asked_at)

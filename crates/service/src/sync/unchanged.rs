@@ -1,12 +1,13 @@
 //! Recognizing a list that says nothing new, so that it need not be compared with every known session.
 
 use std::{
+    collections::HashMap,
     hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use waha_client::WahaSession;
+use waha_client::{ConfigDigest, WahaSession};
 use wahana_domain::Timestamp;
 use wahana_store::SessionChanges;
 
@@ -30,6 +31,47 @@ impl Listed {
             session.me.as_ref().map(|me| &me.id).hash(&mut hasher);
         }
         Self(hasher.finish())
+    }
+}
+
+/// What the configurations of a server's sessions are recognized by, under the sessions' names on WAHA.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Configurations {
+    all: u64,
+    by_name: Arc<HashMap<String, Option<ConfigDigest>>>,
+}
+
+impl Configurations {
+    /// Those of a list; what was known before, if nothing has changed.
+    pub(super) fn of(sessions: &[WahaSession], known: &Self) -> Self {
+        let mut hasher = HASH_KEYS.build_hasher();
+        for session in sessions {
+            session.name.hash(&mut hasher);
+            session.config_digest.hash(&mut hasher);
+        }
+        let all = hasher.finish();
+        if all == known.all {
+            return known.clone();
+        }
+        let by_name = sessions
+            .iter()
+            .map(|session| (session.name.clone(), session.config_digest))
+            .collect();
+        Self {
+            all,
+            by_name: Arc::new(by_name),
+        }
+    }
+
+    /// Whether all are the same.
+    pub(crate) const fn equal(&self, other: &Self) -> bool {
+        self.all == other.all
+    }
+
+    /// Whether a session is there now and its configuration is another than it was then.
+    pub(crate) fn differs_since(&self, earlier: &Self, name: &str) -> bool {
+        let now = self.by_name.get(name);
+        now.is_some() && now != earlier.by_name.get(name)
     }
 }
 

@@ -3,9 +3,13 @@
 use std::{sync::Mutex, time::Duration};
 
 use tokio::sync::watch;
+use waha_client::WahaSession;
 use wahana_domain::{ServerId, Timestamp};
 
-use super::{Synchronizer, unchanged::Compared};
+use super::{
+    Synchronizer,
+    unchanged::{Compared, Configurations},
+};
 use crate::ServiceError;
 
 /// After a failure, readers are answered from what is known for so long before anybody tries again.
@@ -29,6 +33,7 @@ struct State {
     /// Until when something changed; a snapshot that was taken before then does not do.
     outdated_at: Option<Timestamp>,
     compared: Option<Compared>,
+    configurations: Configurations,
 }
 
 /// Which news are new enough.
@@ -155,6 +160,23 @@ impl View {
         if let Ok(mut state) = self.0.lock() {
             state.compared = Some(comparison);
         }
+    }
+
+    /// Remembers how the sessions of a list are configured.
+    pub(super) fn configured(&self, sessions: &[WahaSession]) {
+        let known = self.configurations();
+        let configurations = Configurations::of(sessions, &known);
+        if let Ok(mut state) = self.0.lock() {
+            state.configurations = configurations;
+        }
+    }
+
+    /// How the sessions of the last list are configured.
+    pub(super) fn configurations(&self) -> Configurations {
+        self.0
+            .lock()
+            .map(|state| state.configurations.clone())
+            .unwrap_or_default()
     }
 
     /// Makes the next reader ask again.

@@ -152,6 +152,7 @@ impl<'a> World<'a> {
             observed_at: None,
             error_count: 0,
             last_error: None,
+            warning: None,
             business: BusinessProfile::default(),
             counters: SessionCounters::default(),
             last_message_at: None,

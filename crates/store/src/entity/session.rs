@@ -36,6 +36,7 @@ pub struct Model {
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
     pub phone_number_at: Option<i64>,
+    pub warning: Option<String>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

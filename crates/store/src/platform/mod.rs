@@ -1,7 +1,7 @@
 //! What happens before an organization is known, and what only operators do.
 //!
 //! This is the whole list, and a test pins it. Each function says why it cannot be a function of a
-//! [`TenantTx`](crate::TenantTx). On PostgreSQL it runs in a role of its own.
+//! [`TenantTx`]. On PostgreSQL it runs in a role of its own.
 
 mod events;
 mod hooks;
@@ -15,6 +15,7 @@ mod retention;
 mod servers;
 mod sessions;
 mod tokens;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ use wahana_domain::{AuditEntry, Clock, OrganizationId, Timestamp};
 
 use crate::{
     KeyRing, Store, StoreError, audit,
-    tenant::Tenant,
+    cache::Generations,
+    tenant::{Tenant, TenantTx},
     transaction::{Access, Transaction},
 };
 
@@ -34,6 +36,7 @@ pub use people::{NewUser, StoredPassword, UserChange};
 pub use servers::{NewServer, ServerChange, ServerLoad};
 pub use sessions::{SessionChanges, SessionOnServer};
 pub use tokens::NewPlatformToken;
+pub use upkeep::{ServerInCare, SessionInNeed};
 
 /// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
 /// nothing.
@@ -78,6 +81,11 @@ impl PlatformTx {
             .organization(id)
             .await?
             .map(|organization| Tenant::of(organization.id)))
+    }
+
+    /// The same transaction, and from now on there is one organization in it.
+    pub(crate) fn of(self, tenant: Tenant, generations: Generations) -> TenantTx {
+        TenantTx::within(self.transaction, tenant, self.clock, generations)
     }
 
     /// Adds a row to the audit log: acts of the platform, and of people who belong to no organization,

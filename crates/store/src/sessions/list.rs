@@ -204,10 +204,10 @@ fn health_condition(health: HealthStatus) -> Condition {
         .add(Column::Status.eq(SessionStatus::Error.as_str()))
         .add(gone);
     match health {
-        HealthStatus::Healthy => working().into_condition(),
+        HealthStatus::Healthy => working().and(Column::Warning.is_null()).into_condition(),
+        HealthStatus::Warning => working().and(Column::Warning.is_not_null()).into_condition(),
         HealthStatus::Critical => critical,
         HealthStatus::Unknown => Condition::all().add(working().not()).add(critical.not()),
-        HealthStatus::Warning => Condition::any(),
     }
 }
 

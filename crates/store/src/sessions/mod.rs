@@ -79,6 +79,28 @@ pub async fn with_ids(tx: &TenantTx, ids: &[SessionId]) -> Result<Vec<Session>, 
     rows.into_iter().map(from_row).collect()
 }
 
+/// Says on a session what went wrong, where nothing better is known.
+pub async fn set_last_error(tx: &TenantTx, id: SessionId, error: &str) -> Result<(), StoreError> {
+    tx.update::<session::Entity>()
+        .set(Column::LastError, error)
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(living(Some(&[id])))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Says on a session why it is not to be trusted although it works; `None` that it is.
+pub async fn set_warning(tx: &TenantTx, id: SessionId, warning: Option<&str>) -> Result<(), StoreError> {
+    tx.update::<session::Entity>()
+        .set(Column::Warning, warning.map(str::to_owned))
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(living(Some(&[id])))
+        .run()
+        .await?;
+    Ok(())
+}
+
 /// How many living sessions there are.
 pub async fn count(tx: &TenantTx) -> Result<u64, StoreError> {
     tx.find::<session::Entity>().filter(living(None)).count().await

@@ -71,6 +71,10 @@ pub async fn hear(tx: &TenantTx, id: SessionId, news: &StatusNews) -> Result<boo
             .set(Column::Status, status.as_str())
             .set(Column::WahaStatus, news.waha_status.clone())
             .set(Column::ObservedAt, news.happened_at.as_micros());
+        if !status.is_working() {
+            // It was about a session that works.
+            update = update.set(Column::Warning, None::<String>);
+        }
     }
     match number {
         Number::Unchanged => {}

@@ -216,6 +216,10 @@ pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), Store
             .set(Column::PhoneNumber, number)
             .set(Column::PhoneNumberAt, at);
     }
+    if !change.status.is_working() {
+        // It was about a session that works.
+        update = update.set(Column::Warning, None::<String>);
+    }
     update.run().await?;
     Ok(())
 }

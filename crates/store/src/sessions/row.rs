@@ -39,6 +39,7 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
         observed_at: row.observed_at.map(Timestamp::from_micros),
         error_count: row.error_count,
         last_error: row.last_error,
+        warning: row.warning,
         business: BusinessProfile {
             name: row.business_name,
             description: row.business_description,
@@ -98,5 +99,6 @@ pub(super) fn to_row(session: &Session) -> Result<session::Model, StoreError> {
         updated_at: session.updated_at.as_micros(),
         deleted_at: None,
         phone_number_at: None,
+        warning: session.warning.clone(),
     })
 }

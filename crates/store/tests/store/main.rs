@@ -32,6 +32,7 @@ mod session_list;
 mod sessions;
 mod table_sizes;
 mod transactions;
+mod upkeep;
 mod usage;
 mod walls;
 mod world;

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 8] = [
+const FROZEN: [(&str, &str); 9] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -46,6 +46,10 @@ const FROZEN: [(&str, &str); 8] = [
     (
         "m20261123_000030_number_time.rs",
         "0995f271a9a78adfb5f32271a0024268bd51e8786bdc8130a2bfd3ffcb15d04c",
+    ),
+    (
+        "m20261123_000060_reconciliation.rs",
+        "823a25f2aeafe58c868dc1ad9f15bcbfcdd43ee8c8ebc5dee21a07b9cded7a2d",
     ),
 ];
 

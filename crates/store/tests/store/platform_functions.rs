@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 13] = [
+const SOURCES: [(&str, &str); 14] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -18,6 +18,7 @@ const SOURCES: [(&str, &str); 13] = [
     ("servers", include_str!("../../src/platform/servers.rs")),
     ("sessions", include_str!("../../src/platform/sessions.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
+    ("upkeep", include_str!("../../src/platform/upkeep.rs")),
 ];
 
 /// A line is added here when a function truly cannot be one of a `TenantTx`.
@@ -105,6 +106,9 @@ tokens::insert_platform_token
 tokens::platform_tokens
 tokens::revoke_platform_token
 tokens::touch_tokens
+upkeep::servers_in_care
+upkeep::sessions_in_need
+upkeep::upkeep_on_server
 ";
 
 /// The public functions of a source, and whether each has a comment for its users.

@@ -101,11 +101,16 @@ async fn one_session_of_each_kind(world: &World) -> Vec<Session> {
     let mut all = Vec::new();
     for status in SessionStatus::ALL {
         for observed_at in [None, Some(START)] {
-            for waha_status in [None, Some("WORD".to_owned())] {
+            for (waha_status, warning) in [
+                (None, None),
+                (Some("WORD"), None),
+                (Some("WORD"), Some("It hears nothing.")),
+            ] {
                 let mut session = world.new_session(&world.a, &format!("kind-{}", all.len()));
                 session.status = status;
                 session.observed_at = observed_at;
-                session.waha_status = waha_status.clone();
+                session.waha_status = waha_status.map(str::to_owned);
+                session.warning = warning.map(str::to_owned);
                 world.add(&world.a, &session).await;
                 all.push(session);
             }

@@ -97,6 +97,7 @@ impl World {
             observed_at: None,
             error_count: 0,
             last_error: None,
+            warning: None,
             business: BusinessProfile::default(),
             counters: SessionCounters::default(),
             last_message_at: None,

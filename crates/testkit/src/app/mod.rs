@@ -450,6 +450,7 @@ fn new_session(
         observed_at: Some(now),
         error_count: 0,
         last_error: None,
+        warning: None,
         business: BusinessProfile::default(),
         counters: SessionCounters::default(),
         last_message_at: None,

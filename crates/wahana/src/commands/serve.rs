@@ -76,7 +76,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let api = listener.map(|listener| serve(listener, router(state(&services, &settings, &metrics))));
     let counts = metrics_listener.map(|listener| serve(listener, metrics_router(metrics.clone())));
-    let background = background::start(&services, &metrics, settings.role);
+    let background = background::start(&services, &metrics, settings.role, settings.reconcile.0);
 
     let signal = signals.next().await;
     tracing::info!(
@@ -89,7 +89,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
         serving.await.context("serving ended early")?;
     }
     requests.close();
-    // What was begun for a caller who hung up meanwhile is ended, too.
+    // What was begun for a caller who hung up meanwhile is ended, too, and what wahana began by itself.
     let ended = async {
         tokio::join!(requests.wait(), background.stop());
         services.drain().await;

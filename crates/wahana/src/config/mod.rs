@@ -8,6 +8,7 @@ mod metrics;
 mod network;
 mod rates;
 mod reader;
+mod reconcile;
 mod redis;
 mod retention;
 mod role;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     metrics::MetricsSettings,
     network::Network,
     reader::Faults,
+    reconcile::Reconcile,
     redis::Redis,
     sync::Sync,
     waha::Waha,
@@ -62,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) rates: LimitDefaults,
     pub(crate) redis: Redis,
     pub(crate) retention: RetentionSettings,
+    pub(crate) reconcile: Reconcile,
     pub(crate) sync: Sync,
     pub(crate) waha: Waha,
 }
@@ -115,6 +118,7 @@ impl Given {
         let rates = rates::read(&mut reader);
         let redis = redis::read(&mut reader);
         let retention = retention::read(&mut reader);
+        let reconcile = reconcile::read(&mut reader);
         let sync = sync::read(&mut reader);
         let waha = waha::read(&mut reader);
         let complete = network.zip(database).zip(keys).zip(log).zip(redis).map(
@@ -129,6 +133,7 @@ impl Given {
                 rates,
                 redis,
                 retention,
+                reconcile,
                 sync,
                 waha,
             },
@@ -149,6 +154,7 @@ impl Given {
         shown.extend(settings.metrics.shown());
         shown.extend(settings.redis.shown());
         shown.extend(retention::shown(settings.retention));
+        shown.extend(settings.reconcile.shown());
         shown.extend(settings.sync.shown());
         shown.extend(settings.waha.shown());
         shown

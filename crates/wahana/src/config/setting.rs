@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 38] = [
+pub(crate) const SETTINGS: [Setting; 41] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -60,6 +60,9 @@ pub(crate) const SETTINGS: [Setting; 38] = [
     setting("retention.history_days", "400"),
     setting("retention.audit_days", "400"),
     setting("retention.sign_ins_days", "30"),
+    setting("reconcile.interval_seconds", "5"),
+    setting("reconcile.steps_per_second", "2"),
+    setting("reconcile.concurrency", "8"),
     setting("sync.max_age_seconds", "5"),
     setting("sync.wait_seconds", "2"),
     setting("waha.send_seconds", "55"),

@@ -212,6 +212,29 @@ pub(crate) async fn health(
             format!("Not known now. When WAHA last answered: {sentence}")
         }
     };
+    let check = |name, passed, detail| HealthCheck {
+        name,
+        passed: is_fresh && passed,
+        detail: seen(detail),
+    };
+    let upkeep = sessions::upkeep(services, &allowed.access, session).await?;
+    let restriction = upkeep.restriction.map(|reason| {
+        format!("WhatsApp restricts this number: {reason}. wahana neither restarts nor reconfigures it.")
+    });
+    // What wahana wrote down itself, it knows also while WAHA is silent; that there is nothing, it does not.
+    let unless = |name, problem: Option<String>, otherwise: &str| match problem {
+        Some(detail) => HealthCheck {
+            name,
+            passed: false,
+            detail,
+        },
+        None => check(name, true, otherwise.to_owned()),
+    };
+    let known = if session.is_gone() {
+        "WAHA does not know the session any more."
+    } else {
+        "WAHA knows the session."
+    };
     let mut checks = vec![
         HealthCheck {
             name: "waha_answers",
@@ -222,20 +245,28 @@ pub(crate) async fn health(
                 .unwrap_or("WAHA answered a moment ago.")
                 .to_owned(),
         },
-        HealthCheck {
-            name: "known_to_waha",
-            passed: is_fresh && !session.is_gone(),
-            detail: seen(if session.is_gone() {
-                "WAHA does not know the session any more.".to_owned()
-            } else {
-                "WAHA knows the session.".to_owned()
-            }),
-        },
-        HealthCheck {
-            name: "connected_to_whatsapp",
-            passed: is_fresh && session.status.is_working(),
-            detail: seen(format!("The session is {}.", session.status)),
-        },
+        check("known_to_waha", !session.is_gone(), known.to_owned()),
+        check(
+            "connected_to_whatsapp",
+            session.status.is_working(),
+            format!("The session is {}.", session.status),
+        ),
+        unless(
+            "kept_running",
+            upkeep.halted.map(str::to_owned),
+            "wahana keeps the session as it is wanted.",
+        ),
+        unless(
+            "configured_as_wanted",
+            upkeep.drift,
+            "Its configuration on WAHA is not known to differ from what is wanted.",
+        ),
+        unless(
+            "unrestricted",
+            restriction,
+            "WhatsApp is not known to restrict this number.",
+        ),
+        unless("alive", session.warning.clone(), "Nothing speaks against it."),
     ];
     if let Some(news) = sessions::hears_events(services, session).await? {
         checks.push(HealthCheck {

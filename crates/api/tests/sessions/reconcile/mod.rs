@@ -1,0 +1,11 @@
+//! What wahana does by itself about sessions that are not as their organizations want them.
+
+mod attempts;
+mod drift;
+mod leaders;
+mod people;
+mod return_of_sessions;
+mod silence;
+mod trouble;
+mod untouched;
+mod watch;
