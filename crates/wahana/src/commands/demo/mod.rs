@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use tokio::net::{TcpListener, TcpStream};
-use waha_sim::WahaSim;
+use waha_sim::{RestartLoss, WahaSim};
 use wahana_domain::Secret;
 use wahana_store::migrate;
 
@@ -34,12 +34,19 @@ pub(crate) struct Arguments {
     /// folder `demo` beside it.
     #[arg(long, value_name = "FILE", default_value = "target/demo.env")]
     env_file: PathBuf,
+    /// Lets the simulated WAHA restart every minute and lose all its sessions; the log tells how they come back.
+    #[arg(long)]
+    chaos: bool,
 }
 
 /// How long a simulated phone takes to scan a QR code.
 const PAIRS_AFTER: Duration = Duration::from_secs(20);
 /// How many messages come in, over all sessions.
 const MESSAGES_PER_MINUTE: f64 = 12.0;
+/// Besides warnings, what wahana does by itself.
+const TELLING: &str = "warn,wahana_service::reconcile=info";
+/// How often a chaotic WAHA loses all its sessions.
+const CHAOS_EVERY: Duration = Duration::from_mins(1);
 /// How often is looked whether wahana answers.
 const READY_POLL: Duration = Duration::from_millis(50);
 
@@ -50,7 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let _held = lock::hold(&folder)?;
     remove(&env_file)?;
     let listen = free_address(arguments.listen).await?;
-    let settings = set_up(&folder, listen)?;
+    let settings = set_up(&folder, listen, arguments.chaos)?;
     migrate(&settings.database).await?;
 
     let key = Secret::generate();
@@ -76,10 +83,24 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             print(&environment::banner(&url, &env_file, &variables))
         }
     });
-    serve::run(settings).await?;
+    tokio::select! {
+        served = serve::run(settings) => served?,
+        () = chaos(&waha), if arguments.chaos => {}
+    }
     announce.await.context("the demo could not say what it made")??;
     // Its addresses and tokens are worth nothing any more.
     remove(&env_file)
+}
+
+/// Restarts WAHA again and again. Phones stay paired, as they do when WAHA keeps its files.
+async fn chaos(waha: &WahaSim) {
+    let mut interval = tokio::time::interval(CHAOS_EVERY);
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        tracing::warn!("chaos: the simulated WAHA restarts and has lost all its sessions");
+        waha.restart(RestartLoss::Configuration).await;
+    }
 }
 
 /// The wanted address, or another port of it if somebody has that one.
@@ -95,7 +116,7 @@ async fn free_address(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
 
 /// Makes the demo's folder anew, with keys and a configuration, so that the command line works on it:
 /// `wahana --config target/demo/wahana.toml …`.
-fn set_up(folder: &Path, listen: SocketAddr) -> anyhow::Result<Settings> {
+fn set_up(folder: &Path, listen: SocketAddr, is_chaotic: bool) -> anyhow::Result<Settings> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))?;
     }
@@ -105,7 +126,8 @@ fn set_up(folder: &Path, listen: SocketAddr) -> anyhow::Result<Settings> {
     let configuration = folder.join("wahana.toml");
     let database = folder.join("wahana.db");
     let text = format!(
-        "listen = {listen:?}\npublic_url = {url:?}\nhook_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = \"warn\"\n",
+        "listen = {listen:?}\npublic_url = {url:?}\nhook_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = {level:?}\n",
+        level = if is_chaotic { TELLING } else { "warn" },
         listen = listen.to_string(),
         url = format!("http://{listen}"),
         database = format!("sqlite://{}", database.display()),
