@@ -35,6 +35,11 @@ pub enum KeyRingError {
     /// Two keys of one number: nobody could tell which of them encrypted what.
     #[error("line {0} of the key ring has a number that another key has")]
     SameNumber(usize),
+    /// The highest number there is belongs to a key.
+    #[error(
+        "the key ring has a key with the highest number; give it another one with which nothing was encrypted"
+    )]
+    NoNumber,
     /// No key at all.
     #[error("the key ring is empty; make one with `wahana keys init`")]
     Empty,
@@ -67,12 +72,29 @@ impl KeyRing {
     /// A ring with one new random key.
     #[must_use]
     pub fn generate() -> Self {
-        let mut key = [0; 32];
-        rand::rng().fill_bytes(&mut key);
-        Self(vec![RingKey {
-            id: 1,
-            key: key.into(),
-        }])
+        Self(vec![RingKey::generate(1)])
+    }
+
+    /// A ring with one new random key, to be put before the keys of this one. Its number is higher than theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingError::NoNumber`] if no number is left.
+    pub fn successor(&self) -> Result<Self, KeyRingError> {
+        let highest = self.0.iter().map(|key| key.id).max().unwrap_or(0);
+        let next = highest.checked_add(1).ok_or(KeyRingError::NoNumber)?;
+        Ok(Self(vec![RingKey::generate(next)]))
+    }
+
+    /// The number of the key with which new things are made.
+    pub fn current(&self) -> Result<u32, KeyRingError> {
+        self.0.first().map(|key| key.id).ok_or(KeyRingError::Empty)
+    }
+
+    /// The numbers of all keys, the one that encrypts first.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u32> {
+        self.0.iter().map(|key| key.id).collect()
     }
 
     /// Reads a ring: a line per key, its number and 64 hexadecimal digits; `#` begins a comment.
@@ -115,11 +137,6 @@ impl KeyRing {
         lines.collect::<String>().into()
     }
 
-    /// The number of the key with which new things are made.
-    pub(crate) fn current(&self) -> Result<u32, KeyRingError> {
-        self.0.first().map(|key| key.id).ok_or(KeyRingError::Empty)
-    }
-
     /// The key with this number, to derive others from.
     pub(crate) fn key(&self, id: u32) -> Result<&[u8], KeyRingError> {
         let found = self.0.iter().find(|key| key.id == id);
@@ -147,13 +164,13 @@ impl KeyRing {
 
     /// Decrypts a secret in its place.
     pub(crate) fn decrypt(&self, stored: &[u8], belonging: Belonging) -> Result<SecretString, KeyRingError> {
-        let (id, rest) = stored
+        let id = key_of(stored)?;
+        let (_, rest) = stored
             .split_first_chunk::<ID_LENGTH>()
             .ok_or(KeyRingError::Damaged)?;
         let (nonce, sealed) = rest
             .split_first_chunk::<NONCE_LENGTH>()
             .ok_or(KeyRingError::Damaged)?;
-        let id = u32::from_be_bytes(*id);
         let key = self
             .0
             .iter()
@@ -172,6 +189,22 @@ impl KeyRing {
             .map(SecretString::from)
             .map_err(|_| KeyRingError::Damaged)
     }
+}
+
+impl RingKey {
+    fn generate(id: u32) -> Self {
+        let mut key = [0; 32];
+        rand::rng().fill_bytes(&mut key);
+        Self { id, key: key.into() }
+    }
+}
+
+/// The number of the key with which a secret was encrypted.
+pub(crate) fn key_of(stored: &[u8]) -> Result<u32, KeyRingError> {
+    let (id, _) = stored
+        .split_first_chunk::<ID_LENGTH>()
+        .ok_or(KeyRingError::Damaged)?;
+    Ok(u32::from_be_bytes(*id))
 }
 
 /// Fewer different bytes than this are no accident: of 32 random bytes about 30 differ.
@@ -276,6 +309,16 @@ mod tests {
             old.decrypt(&ring.encrypt("x", place).unwrap(), place),
             Err(KeyRingError::UnknownKey(2))
         ));
+    }
+
+    #[test]
+    fn a_successor_has_a_number_of_its_own() {
+        let ring = KeyRing::parse(&format!("7 {}\n12 {}", random_key(), random_key())).unwrap();
+        let successor = ring.successor().unwrap();
+        assert_eq!((ring.current().unwrap(), ring.numbers()), (7, vec![7, 12]));
+        assert_eq!(successor.numbers(), [13]);
+        let last = KeyRing::parse(&format!("{} {}", u32::MAX, random_key())).unwrap();
+        assert_eq!(last.successor().unwrap_err(), KeyRingError::NoNumber);
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
     HookedServer, HookedSession, JobClaim, JobCount, JobQuery, Lease, NewPlatformToken, NewServer, NewUser,
-    PlatformTx, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionInNeed, SessionOnServer,
-    StoredPassword, UserChange,
+    PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionInNeed,
+    SessionOnServer, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -9,6 +9,7 @@ pub mod audit;
 pub(crate) mod base_url;
 pub mod hooks;
 pub mod jobs;
+pub mod keys;
 pub mod organizations;
 pub mod servers;
 pub mod tokens;

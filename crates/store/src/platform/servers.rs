@@ -189,7 +189,7 @@ impl PlatformTx {
     }
 }
 
-fn api_key_of(server: ServerId) -> Belonging {
+pub(super) const fn api_key_of(server: ServerId) -> Belonging {
     Belonging {
         purpose: "waha_servers.api_key",
         organization: None,

@@ -27,6 +27,7 @@ mod platform_tokens;
 mod retention;
 mod row_security;
 mod runtime_users;
+mod secrets;
 mod servers;
 mod session_list;
 mod sessions;

@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 14] = [
+const SOURCES: [(&str, &str); 15] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -15,6 +15,7 @@ const SOURCES: [(&str, &str); 14] = [
     ("people", include_str!("../../src/platform/people.rs")),
     ("processes", include_str!("../../src/platform/processes.rs")),
     ("retention", include_str!("../../src/platform/retention.rs")),
+    ("secrets", include_str!("../../src/platform/secrets.rs")),
     ("servers", include_str!("../../src/platform/servers.rs")),
     ("sessions", include_str!("../../src/platform/sessions.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
@@ -93,6 +94,8 @@ retention::delete_session_activity
 retention::delete_session_transitions
 retention::delete_settled_events
 retention::delete_silent_processes
+secrets::keys_in_use
+secrets::reencrypt_secrets
 servers::insert_server
 servers::remove_server
 servers::server

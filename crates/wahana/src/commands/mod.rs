@@ -109,7 +109,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(arguments) => block_on(demo::run(arguments))??,
         Command::Migrate => block_on(migrate::run(&settings()?, output))??,
-        Command::Keys(command) => block_on(keys::run(command, &settings()?, output))??,
+        Command::Keys(command) => keys::run(command, &settings()?, output)?,
         Command::Organizations(command) => with_services(&settings()?, async |services| {
             organizations::run(command, services, output).await
         })?,

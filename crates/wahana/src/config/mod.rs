@@ -30,7 +30,9 @@ use wahana_store::DatabaseSettings;
 
 use self::reader::Reader;
 pub(crate) use self::{
-    keys::{Keys, create_file as create_key_file},
+    keys::{
+        Keys, create_file as create_key_file, prune_file as prune_key_file, rotate_file as rotate_key_file,
+    },
     limits::Limits,
     log::{Log, LogFormat},
     metrics::MetricsSettings,

@@ -1,6 +1,7 @@
 //! `wahana doctor`: what is right and what is wrong, in words, and what to do about it.
 
 mod database;
+mod keys;
 mod network;
 mod redis;
 mod waha;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use wahana_store::KeyRing;
 
 use crate::{
-    config::{Given, Keys, Settings},
+    config::{Given, Settings},
     output::{Output, Row, print},
 };
 
@@ -107,16 +108,17 @@ pub(super) async fn run(given: &Given, output: Output) -> anyhow::Result<ExitCod
 async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", "every setting is sound")];
     findings.extend(network::examine(settings));
-    let (keys, finding) = keys(&settings.keys);
+    let (keys, finding) = keys::examine(&settings.keys);
     findings.push(finding);
-    let has_keys = keys.is_some();
+    let numbers = keys.as_ref().map(KeyRing::numbers);
     // Without its keys the database can still be looked at; only secrets cannot be read.
     let (services, found) = database::examine(settings, keys.unwrap_or_else(KeyRing::generate)).await;
     findings.extend(found);
     if let Some(services) = services {
         findings.extend(redis::examine(&services).await);
         findings.extend(work::examine(&services).await);
-        if has_keys {
+        if let Some(numbers) = numbers {
+            findings.extend(keys::examine_use(&services, &numbers).await);
             findings.extend(waha::examine(&services).await);
         }
         if let Err(error) = services.close().await {
@@ -124,19 +126,6 @@ async fn examine(settings: &Settings) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn keys(keys: &Keys) -> (Option<KeyRing>, Finding) {
-    match keys.load() {
-        Ok(ring) => {
-            let text = match keys {
-                Keys::File(path) => format!("{} is sound and private", path.display()),
-                Keys::Ring(_) => "the ring in WAHANA_KEYS__RING is sound".to_owned(),
-            };
-            (Some(ring), Finding::good("keys", text))
-        }
-        Err(error) => (None, Finding::fault("keys", error.to_string(), None)),
-    }
 }
 
 fn report(findings: &[Finding], output: Output) -> anyhow::Result<()> {
