@@ -28,6 +28,7 @@ mod outgoing;
 mod part;
 pub mod password_resets;
 mod passwords;
+mod placement;
 pub mod platform;
 pub mod processes;
 mod ready;

@@ -202,6 +202,9 @@ async fn plan(services: &Services, candidate: &Candidate) -> Result<Plan, Servic
     }
     let webhook = Webhook::of(services, session, known.version)?.ok_or(MissingHookUrl)?;
     let upstream = services.upstreams.get(session.waha.server).await?;
+    if upstream.server.paused_at.is_some() {
+        return skipped("its WAHA server is paused".to_owned());
+    }
     let found = match upstream.waha().session(session.waha.name.as_str()).await {
         Ok(found) => found,
         Err(waha_client::WahaError::UnknownSession) => {

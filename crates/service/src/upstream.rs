@@ -9,7 +9,7 @@ use std::{
 use moka::future::Cache;
 use url::Url;
 use waha_client::{
-    Guard, GuardLimits, HeldBack, HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError,
+    Circuit, Guard, GuardLimits, HeldBack, HttpClient, Outcome, Timeouts, WahaClient, WahaConfig, WahaError,
 };
 use wahana_domain::{ServerId, Session, SessionStatus, WahaServer};
 use wahana_store::{Store, is_transaction_open_in_this_task};
@@ -24,6 +24,8 @@ const CAPACITY: u64 = 10_000;
 const UNREACHABLE_RETRY: Duration = Duration::from_secs(5);
 /// When to come back after a server was busy with another change of the session.
 const BUSY_RETRY: Duration = Duration::from_secs(2);
+/// When to come back to a server that is paused.
+const PAUSED_RETRY: Duration = Duration::from_mins(1);
 
 /// A WAHA server that can be called.
 #[derive(Debug)]
@@ -86,31 +88,73 @@ impl Upstreams {
 
     /// A server that need not be known yet.
     pub(crate) fn connect(&self, server: WahaServer) -> Result<Upstream, ServiceError> {
+        let guard = self.guard(&server);
+        self.connect_through(server, guard)
+    }
+
+    /// The same, called whether it was away just now or not.
+    pub(crate) fn connect_unguarded(&self, server: WahaServer) -> Result<Upstream, ServiceError> {
+        let limits = limits(&server, self.limits);
+        self.connect_through(server, Guard::new(limits))
+    }
+
+    fn connect_through(&self, server: WahaServer, guard: Guard) -> Result<Upstream, ServiceError> {
         let faulty = |error: &dyn std::fmt::Display| {
             ServiceError::Internal(format!("WAHA server {} is set up wrongly: {error}", server.name))
         };
         let base_url = Url::parse(&server.base_url).map_err(|error| faulty(&error))?;
         let config = WahaConfig {
             timeouts: self.timeouts,
-            guard: self.guard(server.id),
+            guard,
             ..WahaConfig::new(base_url, server.api_key.clone())
         };
         let client = WahaClient::new(&self.http, config).map_err(|error| faulty(&error))?;
         Ok(Upstream { server, client })
     }
 
-    /// What stands before a server; it outlives what is known of the server's address and key.
-    pub(crate) fn guard(&self, id: ServerId) -> Guard {
+    /// What stands before a server, with the limits that its row has now. Whether the server is away outlives
+    /// what is known of its address, key and limits.
+    fn guard(&self, server: &WahaServer) -> Guard {
+        let limits = limits(server, self.limits);
         let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
-        guards
-            .entry(id)
-            .or_insert_with(|| Guard::new(self.limits))
-            .clone()
+        let guard = guards.entry(server.id).or_insert_with(|| Guard::new(limits));
+        if guard.limits() != limits {
+            *guard = guard.with_limits(limits);
+        }
+        guard.clone()
+    }
+
+    /// Whether this process calls a server. One that it never called is taken to be there.
+    pub(crate) fn circuit(&self, id: ServerId) -> Circuit {
+        let guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        guards.get(&id).map_or(Circuit::Closed, Guard::circuit)
     }
 
     /// Forgets what is known of a server, because it was changed.
     pub(crate) async fn forget(&self, id: ServerId) {
         self.known.invalidate(&id).await;
+    }
+}
+
+/// How much a server is asked at most, where its row says so.
+fn limits(server: &WahaServer, default: GuardLimits) -> GuardLimits {
+    let concurrency = server.concurrency.and_then(|calls| usize::try_from(calls).ok());
+    GuardLimits {
+        concurrency: concurrency.unwrap_or(default.concurrency),
+        calls_per_second: server
+            .requests_per_second
+            .and_then(|calls| u32::try_from(calls).ok())
+            .or(default.calls_per_second),
+        ..default
+    }
+}
+
+/// A server on which an operator wants nothing to be started.
+pub(crate) fn paused() -> ServiceError {
+    ServiceError::WahaUnavailable {
+        message: "The platform's operator paused the WhatsApp service of this session. Nothing was done."
+            .to_owned(),
+        retry_after: PAUSED_RETRY,
     }
 }
 
@@ -264,22 +308,59 @@ mod tests {
         let store = database.store(Arc::new(SystemClock)).await;
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let upstreams = Upstreams::new(store.clone(), http, Timeouts::default(), GuardLimits::default());
+        let upstream = Arc::new(upstreams.connect(server()).unwrap());
+        assert!(!calls_waha(store.clone(), upstream.clone(), true).await);
+        assert!(calls_waha(store, upstream, false).await);
+    }
+
+    fn server() -> WahaServer {
         let now = Timestamp::from_seconds(0);
-        let server = WahaServer {
+        WahaServer {
             id: ServerId::new(),
             name: "one".to_owned(),
             base_url: "http://127.0.0.1:1".to_owned(),
             api_key: "key".to_owned().into(),
             capacity: None,
+            concurrency: None,
+            requests_per_second: None,
+            organization: None,
+            paused_at: None,
+            draining_at: None,
             last_snapshot_at: None,
             hook_version: 1,
             last_event_at: None,
             event_gap_since: None,
             created_at: now,
             updated_at: now,
-        };
-        let upstream = Arc::new(upstreams.connect(server).unwrap());
-        assert!(!calls_waha(store.clone(), upstream.clone(), true).await);
-        assert!(calls_waha(store, upstream, false).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_is_called_as_its_row_says_and_stays_away_when_the_row_changes() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let database = TestDatabase::sqlite().await;
+        let store = database.store(Arc::new(SystemClock)).await;
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        let upstreams = Upstreams::new(store, http, Timeouts::default(), GuardLimits::default());
+        let mut server = server();
+        let upstream = upstreams.connect(server.clone()).unwrap();
+        assert_eq!(upstreams.guard(&server).limits(), GuardLimits::default());
+        for _ in 0..3 {
+            assert!(upstream.waha().ping().await.is_err());
+        }
+        assert!(matches!(upstreams.circuit(server.id), Circuit::Open(_)));
+        server.concurrency = Some(3);
+        server.requests_per_second = Some(7);
+        let upstream = upstreams.connect(server.clone()).unwrap();
+        let limits = upstreams.guard(&server).limits();
+        assert_eq!((limits.concurrency, limits.calls_per_second), (3, Some(7)));
+        assert!(matches!(
+            upstream.waha().ping().await,
+            Err(WahaError::HeldBack {
+                why: HeldBack::Away,
+                ..
+            })
+        ));
+        assert_eq!(upstreams.circuit(ServerId::new()), Circuit::Closed);
     }
 }

@@ -43,6 +43,8 @@ impl Tenant {
 /// changes nothing.
 pub struct TenantTx {
     transaction: Transaction,
+    /// What must not end before this one does, such as a lock that the organization's role cannot take.
+    companion: Option<Transaction>,
     organization: OrganizationId,
     access: Access,
     clock: Arc<dyn Clock>,
@@ -70,6 +72,7 @@ impl TenantTx {
         }
         Ok(Self {
             transaction,
+            companion: None,
             organization,
             access,
             clock,
@@ -86,11 +89,18 @@ impl TenantTx {
     ) -> Self {
         Self {
             transaction,
+            companion: None,
             organization: tenant.organization,
             access: Access::Write,
             clock,
             generations,
         }
+    }
+
+    /// Keeps another transaction, with the locks that it holds, until this one has ended.
+    pub(crate) fn beside(mut self, companion: Transaction) -> Self {
+        self.companion = Some(companion);
+        self
     }
 
     /// The organization of this transaction.
@@ -112,6 +122,10 @@ impl TenantTx {
     /// [`StoreError::TransactionFailed`] if a statement failed, whatever became of its error.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await?;
+        if let Some(companion) = self.companion {
+            // It only read and locked, so what becomes of it changes nothing.
+            let _ = companion.commit().await;
+        }
         if self.access == Access::Write {
             self.generations.advance(self.organization);
         }
@@ -213,6 +227,7 @@ owned_by! {
     session_transition by OrganizationId,
     session_upkeep by OrganizationId,
     session_activity by OrganizationId,
+    session_leftover by OrganizationId,
     message_usage by OrganizationId,
 }
 

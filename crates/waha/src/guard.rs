@@ -55,7 +55,7 @@ struct Shared {
     limits: GuardLimits,
     quick: Arc<Semaphore>,
     others: Arc<Semaphore>,
-    breaker: Mutex<Breaker>,
+    breaker: Arc<Mutex<Breaker>>,
     /// When the next call may begin under the limit of calls a second.
     next_turn: Mutex<Option<Instant>>,
 }
@@ -70,11 +70,23 @@ impl Guard {
     /// A guard with these limits, and a closed circuit.
     #[must_use]
     pub fn new(limits: GuardLimits) -> Self {
+        let breaker = Breaker::new(limits.first_pause);
+        Self::with(limits, Arc::new(Mutex::new(breaker)))
+    }
+
+    /// A guard of the same server with other limits: it knows as well whether the server is away. Calls that
+    /// were let through before do not count among its own.
+    #[must_use]
+    pub fn with_limits(&self, limits: GuardLimits) -> Self {
+        Self::with(limits, self.0.breaker.clone())
+    }
+
+    fn with(limits: GuardLimits, breaker: Arc<Mutex<Breaker>>) -> Self {
         Self(Arc::new(Shared {
             limits,
             quick: Arc::new(Semaphore::new(QUICK_CALLS)),
             others: Arc::new(Semaphore::new(limits.concurrency.max(1))),
-            breaker: Mutex::new(Breaker::new(limits.first_pause)),
+            breaker,
             next_turn: Mutex::default(),
         }))
     }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use wahana_api::Metrics;
 use wahana_domain::ProcessRole;
 use wahana_service::{
-    Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs, platform,
+    Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs,
+    platform::{self, moving},
     processes,
 };
 
@@ -15,6 +17,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// How often what was measured is folded into buckets: until then each request is a number in memory, and
 /// thousands of requests a second are megabytes a minute.
 const FOLD_INTERVAL: Duration = Duration::from_secs(5);
+/// How often what moved sessions left on WAHA servers is deleted there.
+const LEFTOVERS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often background work is counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 /// How often the tables are measured, at most.
@@ -58,6 +62,11 @@ pub(crate) fn start(
         background.start("reconciling", move |stop| {
             let reconciler = reconciler.clone();
             async move { reconciler.run(stop).await }
+        });
+        let mover = services.clone();
+        background.start("leftovers of moved sessions", move |stop| {
+            let services = mover.clone();
+            async move { delete_leftovers(&services, stop).await }
         });
         let (services, metrics) = (services.clone(), metrics.clone());
         background.start("table sizes", move |stop| {
@@ -112,6 +121,25 @@ fn process_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let host = host.as_deref().map_or("unknown", str::trim);
     format!("{host}/{}", std::process::id())
+}
+
+/// Deletes on WAHA servers what moved sessions left there while they were away. Broken off, it goes on where
+/// it is begun again.
+async fn delete_leftovers(services: &Services, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(LEFTOVERS_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let rounds = async {
+        loop {
+            interval.tick().await;
+            if let Err(error) = moving::delete_leftovers(services).await {
+                tracing::warn!(error = %error, "what moved sessions left on WAHA servers could not be looked up");
+            }
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = stop.cancelled() => {}
+    }
 }
 
 async fn measure_tables(services: &Services, metrics: &Metrics, stop: CancellationToken) {

@@ -17,5 +17,5 @@ pub(crate) use cursor::{NextCursor, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
 pub(crate) use input::{Page, Paging, Query, limit, within};
 pub(crate) use media::{MediaBody, MediaForm};
-pub(crate) use operated::{OfAnyOrganization, OfPlatformToken, OfServer, OfUser, Operated};
+pub(crate) use operated::{OfAnyOrganization, OfAnySession, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;

@@ -2,11 +2,11 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::Serialize;
-use wahana_domain::{ErrorCode, Organization, TokenId};
+use wahana_domain::{ErrorCode, Organization, SessionId, TokenId};
 use wahana_service::{
     Operator, ServiceError, Services,
     platform::{
-        organizations,
+        moving, organizations,
         servers::{self, ServerLoad},
         users::{self, UserWithMemberships},
     },
@@ -127,6 +127,24 @@ impl PlatformResource for OfServer {
         let id = path.get("serverId").parse();
         let id = id.map_err(|_| ServiceError::NotFound("WAHA server"))?;
         servers::get(services, operator, id).await
+    }
+}
+
+/// The id of the session that the path names, whosever it is.
+pub(crate) enum OfAnySession {}
+
+impl PlatformResource for OfAnySession {
+    type Found = SessionId;
+
+    async fn find(
+        services: &Services,
+        operator: &Operator,
+        path: &PathParams,
+    ) -> Result<SessionId, ServiceError> {
+        let id = path.get("anySessionId").parse();
+        let id = id.map_err(|_| ServiceError::NotFound("Session"))?;
+        moving::exists(services, operator, id).await?;
+        Ok(id)
     }
 }
 

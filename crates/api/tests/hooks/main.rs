@@ -10,6 +10,7 @@ mod believed;
 mod configured;
 mod crowds;
 mod gaps;
+mod moved;
 mod refused;
 mod taken_over;
 mod world;

@@ -6,6 +6,7 @@ use wahana_domain::SessionName;
 use wahana_service::{
     Operator,
     adoption::{self, Assignment},
+    platform::servers,
     take_over::{self, TakeOver, TakeOverFilter},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -16,12 +17,13 @@ on_both_databases!(
     the_webhook_joins_what_is_there_and_the_second_time_nothing_changes,
     restricted_sessions_are_left_alone,
     what_waha_does_not_take_is_said_and_can_be_tried_again,
+    on_a_paused_server_nothing_is_taken_over,
     adopted_sessions_are_not_touched_before,
 );
 
 const OPERATOR: Operator = Operator::CommandLine;
 
-fn configured() -> Value {
+pub(crate) fn configured() -> Value {
     json!({
         "webhooks": [{"url": "https://customer.example/waha", "events": ["*"], "hmac": {"key": "theirs"}}],
         "metadata": {"customer": "7"},
@@ -31,7 +33,7 @@ fn configured() -> Value {
     })
 }
 
-async fn adopt(world: &World<'_>, owner: &Owner, name: &str, status: Status) {
+pub(crate) async fn adopt(world: &World<'_>, owner: &Owner, name: &str, status: Status) {
     let seed = SessionSeed::new(name).status(status).config(configured());
     world.sim.add_session(seed);
     let assignment = Assignment {
@@ -62,7 +64,7 @@ async fn examined(world: &World<'_>) -> Vec<TakeOver> {
     found
 }
 
-async fn taken_over(world: &World<'_>) -> Vec<TakeOver> {
+pub(crate) async fn taken_over(world: &World<'_>) -> Vec<TakeOver> {
     let filter = TakeOverFilter::default();
     let mut found = Vec::new();
     for candidate in take_over::candidates(&world.services, &OPERATOR, &filter)
@@ -198,6 +200,24 @@ async fn what_waha_does_not_take_is_said_and_can_be_tried_again(database: &TestD
         ["command_line intent", "command_line failure"]
     );
     world.sim.clear_faults();
+    assert_eq!(taken_over(&world).await, [TakeOver::Done { restarted: true }]);
+}
+
+async fn on_a_paused_server_nothing_is_taken_over(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let owner = world.owner("a").await;
+    adopt(&world, &owner, "running", Status::Working).await;
+    servers::pause(&world.services, &OPERATOR, world.server)
+        .await
+        .unwrap();
+    let found = taken_over(&world).await;
+    assert!(
+        matches!(found.as_slice(), [TakeOver::Skipped(why)] if why.contains("paused")),
+        "{found:?}"
+    );
+    servers::resume(&world.services, &OPERATOR, world.server)
+        .await
+        .unwrap();
     assert_eq!(taken_over(&world).await, [TakeOver::Done { restarted: true }]);
 }
 

@@ -432,6 +432,42 @@ pub(crate) const LINES: &[Line] = &[
         ..LINE
     },
     Line {
+        operation: "platform.servers.check",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.drain",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.pause",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.resume",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.unbind",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.undrain",
+        who: Who::Operators,
+        ..LINE
+    },
+    Line {
+        operation: "platform.servers.bind",
+        who: Who::Operators,
+        body: Some(|place| json!({"organization_id": place.organization})),
+        ..LINE
+    },
+    Line {
         operation: "platform.tokens.list",
         who: Who::Operators,
         ..LINE
@@ -497,6 +533,13 @@ pub(crate) const LINES: &[Line] = &[
         operation: "platform.sessions.assign",
         who: Who::Operators,
         body: Some(|_| json!({"assignments": []})),
+        answer: "422 VALIDATION_ERROR",
+        ..LINE
+    },
+    Line {
+        operation: "platform.sessions.move",
+        who: Who::Operators,
+        body: Some(|_| json!({"server_id": Uuid::now_v7()})),
         answer: "422 VALIDATION_ERROR",
         ..LINE
     },

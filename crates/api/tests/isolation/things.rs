@@ -99,6 +99,10 @@ async fn of_installation(app: &TestApp, parameter: &str, count: usize) -> Vec<Th
         let users = app.users(&vec![Actor::NeverMember; count]).await;
         return users.into_iter().map(|id| named(&id)).collect();
     }
+    if parameter == "anySessionId" {
+        let sessions = app.sessions(Home::A, count, SessionStatus::Working).await;
+        return sessions.iter().map(|session| named(&session.id)).collect();
+    }
     let administrator = app
         .users(&[Actor::PlatformAdministrator(By::Token)])
         .await

@@ -182,3 +182,125 @@ async fn a_hook_is_for_operators_and_its_keys_can_be_changed() {
     let refused = installation.call(owner, Method::POST, &path, None).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_server_is_paused_drained_bound_and_limited() {
+    let installation = Installation::new().await;
+    let new = json!({"name": "one", "base_url": "http://waha:3000", "api_key": KEY, "concurrency": 8});
+    let created = installation.operate(Method::POST, PATH, Some(new)).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    assert_eq!(created.body["data"]["concurrency"], 8);
+    assert_eq!(created.body["data"]["circuit"], "closed");
+    let path = format!("{PATH}/{}", created.data("id"));
+    for (begin, end, field) in [
+        ("pause", "resume", "paused_at"),
+        ("drain", "undrain", "draining_at"),
+    ] {
+        let act = async |act: &str| {
+            let answer = installation
+                .operate(Method::POST, &format!("{path}/{act}"), None)
+                .await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            let operation = format!("platform.servers.{act}");
+            installation.assert_audited(&operation, "success").await;
+            answer
+        };
+        let first = act(begin).await.body["data"][field].clone();
+        assert!(first.is_string());
+        assert_eq!(
+            act(begin).await.body["data"][field],
+            first,
+            "since the first time"
+        );
+        assert!(act(end).await.body["data"][field].is_null());
+        assert!(act(end).await.body["data"][field].is_null());
+    }
+    let bind = async |organization: &str| {
+        let body = json!({"organization_id": organization});
+        installation
+            .operate(Method::POST, &format!("{path}/bind"), Some(body))
+            .await
+    };
+    let organization = installation.organization.to_string();
+    let bound = bind(&organization).await;
+    assert_eq!(bound.data("organization_id"), organization, "{}", bound.text);
+    installation
+        .assert_audited("platform.servers.bind", "success")
+        .await;
+    for unknown in ["Toko Satu", "0198f000-0000-7000-8000-000000000000"] {
+        let refused = bind(unknown).await;
+        assert_eq!(
+            refused.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            refused.text
+        );
+        assert!(refused.body["errors"]["organization_id"].is_array());
+    }
+    let unbound = installation
+        .operate(Method::POST, &format!("{path}/unbind"), None)
+        .await;
+    assert!(
+        unbound.body["data"]["organization_id"].is_null(),
+        "{}",
+        unbound.text
+    );
+
+    let change = json!({"concurrency": null, "requests_per_second": 20});
+    let changed = installation.operate(Method::PATCH, &path, Some(change)).await;
+    assert!(changed.body["data"]["concurrency"].is_null(), "{}", changed.text);
+    assert_eq!(changed.body["data"]["requests_per_second"], 20);
+    for (field, number) in [
+        ("concurrency", 0),
+        ("requests_per_second", -1),
+        ("capacity", 100_001),
+    ] {
+        let refused = installation
+            .operate(Method::PATCH, &path, Some(json!({field: number})))
+            .await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{field}");
+        assert!(refused.body["errors"][field].is_array(), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn a_check_tells_what_answers_whether_the_key_is_right_and_what_it_is() {
+    let installation = Installation::new().await;
+    let sim = waha_sim::WahaSim::builder().api_key(KEY).start().await.unwrap();
+    let add = async |name: &str, base_url: &str, key: &str| {
+        let body = json!({"name": name, "base_url": base_url, "api_key": key});
+        let created = installation.operate(Method::POST, PATH, Some(body)).await;
+        format!("{PATH}/{}", created.data("id"))
+    };
+    let check = async |path: &str| {
+        let answer = installation
+            .operate(Method::GET, &format!("{path}/check"), None)
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert!(!answer.text.contains("nobody-may-see"), "{}", answer.text);
+        answer.body["data"].clone()
+    };
+    let path = add("one", &sim.base_url(), KEY).await;
+    let good = check(&path).await;
+    assert_eq!(
+        (&good["answers"], &good["key_is_accepted"]),
+        (&json!(true), &json!(true))
+    );
+    assert!(good["version"].is_string() && good["engine"].is_string() && good["problem"].is_null());
+
+    let change = json!({"api_key": OTHER_KEY});
+    installation.operate(Method::PATCH, &path, Some(change)).await;
+    let refused = check(&path).await;
+    assert_eq!(
+        (&refused["answers"], &refused["key_is_accepted"]),
+        (&json!(true), &json!(false))
+    );
+    assert!(refused["problem"].as_str().unwrap().contains("key"), "{refused}");
+
+    let away = check(&add("two", "http://127.0.0.1:1", KEY).await).await;
+    assert_eq!(
+        (&away["answers"], &away["key_is_accepted"]),
+        (&json!(false), &json!(null))
+    );
+    assert!(away["problem"].is_string() && away["version"].is_null());
+}

@@ -125,8 +125,12 @@ impl<'a> World<'a> {
 
     /// The same, whose own times are multiplied by this.
     pub(crate) async fn server_at_speed(&self, name: &str, capacity: Option<i32>, time_scale: f64) -> Server {
-        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).time_scale(time_scale);
-        let sim = sim.start().await.unwrap();
+        // Two servers never give two messages one id.
+        let seed = name.bytes().fold(0_u64, |seed, byte| {
+            seed.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).seed(seed);
+        let sim = sim.time_scale(time_scale).start().await.unwrap();
         let id = self.insert_server(name, &sim.base_url(), capacity).await;
         Server { id, sim }
     }

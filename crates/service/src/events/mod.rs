@@ -24,7 +24,7 @@ pub(crate) use intake::Intake;
 pub use intake::{Delivery, Refusal, Taken, take};
 pub use wake::Wake;
 pub use webhook::{GlobalHook, MissingHookUrl};
-pub(crate) use webhook::{Webhook, global, has_webhook_of};
+pub(crate) use webhook::{Webhook, global, has_webhook_of, without_webhook};
 
 /// How old an event may be. WAHA keeps trying for a day, and each attempt may take a minute.
 const OLDEST: Duration = Duration::from_hours(48);

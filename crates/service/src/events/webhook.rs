@@ -168,6 +168,22 @@ pub(crate) fn has_webhook_of(session: &Session, config: &SessionConfig) -> bool 
     webhooks.is_some_and(|webhooks| webhooks.iter().any(|webhook| is_of(hook, webhook)))
 }
 
+/// Takes wahana's webhooks for a session out of the configuration that it has on its server; everything else
+/// stays.
+pub(crate) fn without_webhook(config: &mut SessionConfig, session: &Session) {
+    let hook = Hook {
+        server: session.waha.server,
+        session: Some(session.id),
+    };
+    let present = config.as_map().get("webhooks").and_then(Value::as_array);
+    let Some(present) = present else {
+        return;
+    };
+    let others = present.iter().filter(|webhook| !is_of(hook, webhook));
+    let others: Vec<Value> = others.cloned().collect();
+    config.set("webhooks", others);
+}
+
 fn address(base: &Url, hook: Hook, id: HookKeyId) -> Url {
     let mut address = base.clone();
     let session = hook

@@ -10,6 +10,7 @@ pub(crate) mod base_url;
 pub mod hooks;
 pub mod jobs;
 pub mod keys;
+pub mod moving;
 pub mod organizations;
 pub mod servers;
 pub mod tokens;

@@ -1,15 +1,16 @@
 //! WAHA servers as operators see them: they add, list, change and remove them.
 
+mod answer;
+
 use secrecy::{ExposeSecret, SecretString};
-use wahana_domain::ServerId;
+use wahana_domain::{OrganizationId, ServerId};
 pub use wahana_store::ServerLoad;
 use wahana_store::{NewServer as NewServerRow, PlatformTx, ServerChange as ServerRowChange};
 
 pub use super::base_url::{BaseUrl, InvalidBaseUrl};
-use crate::{
-    FieldErrors, Operator, ServiceError, Services, audit::record_by_operator,
-    upstream::unreadable_for_operator,
-};
+use crate::{FieldErrors, Operator, ServiceError, Services, audit::record_by_operator};
+pub use answer::{ServerAnswer, ServerCheck, ask, check};
+pub use waha_client::Circuit;
 
 /// The key that opens a WAHA server. It does not print itself.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct NewServer {
     pub key: ServerKey,
     /// How many sessions it may hold; `None` for as many as come.
     pub capacity: Option<i32>,
+    /// How many calls to it may be under way at a time; `None` for the default.
+    pub concurrency: Option<i32>,
+    /// How many calls to it may begin in a second; `None` for as many as come.
+    pub requests_per_second: Option<i32>,
 }
 
 /// What to change of a WAHA server; what is `None` stays.
@@ -44,10 +49,18 @@ pub struct ServerChange {
     pub key: Option<ServerKey>,
     /// Another capacity; `Some(None)` for as many as come.
     pub capacity: Option<Option<i32>>,
+    /// How many calls to it may be under way at a time; `Some(None)` for the default.
+    pub concurrency: Option<Option<i32>>,
+    /// How many calls to it may begin in a second; `Some(None)` for as many as come.
+    pub requests_per_second: Option<Option<i32>>,
 }
 
 /// The most sessions that a server may be said to hold.
 pub const MAX_CAPACITY: i32 = 100_000;
+/// The most calls to a server that may be allowed to be under way at a time.
+pub const MAX_CONCURRENCY: i32 = 10_000;
+/// The most calls to a server that may be allowed to begin in a second.
+pub const MAX_REQUESTS_PER_SECOND: i32 = 100_000;
 const MAX_KEY_LENGTH: usize = 512;
 
 impl ServerKey {
@@ -69,7 +82,7 @@ pub async fn add(
     operator: &Operator,
     new: NewServer,
 ) -> Result<ServerLoad, ServiceError> {
-    check_capacity(new.capacity)?;
+    check_numbers(new.capacity, new.concurrency, new.requests_per_second)?;
     let tx = services.store.platform_write().await?;
     let id = ServerId::new();
     tx.insert_server(&NewServerRow {
@@ -80,6 +93,12 @@ pub async fn add(
         capacity: new.capacity,
     })
     .await?;
+    let limits = ServerRowChange {
+        concurrency: Some(new.concurrency),
+        requests_per_second: Some(new.requests_per_second),
+        ..Default::default()
+    };
+    tx.update_server(id, &limits).await?;
     record_by_operator(&tx, operator, None, "platform.servers.create").await?;
     let added = load(&tx, id).await?;
     tx.commit().await?;
@@ -108,52 +127,6 @@ pub async fn find(services: &Services, operator: &Operator, named: &str) -> Resu
         .ok_or(ServiceError::NotFound("WAHA server"))
 }
 
-/// What a WAHA server says of itself.
-#[derive(Clone, Debug)]
-pub struct ServerAnswer {
-    /// Its version.
-    pub version: String,
-    /// The engine that runs its sessions.
-    pub engine: String,
-    /// Which edition it is, such as `CORE`.
-    pub tier: String,
-    /// What will not work on it; `None` if all does.
-    pub drawback: Option<&'static str>,
-}
-
-/// Asks a WAHA server what it is, and whether it takes wahana's key.
-pub async fn ask(services: &Services, _: &Operator, id: ServerId) -> Result<ServerAnswer, ServiceError> {
-    let upstream = services.upstreams.get(id).await?;
-    let said = upstream
-        .waha()
-        .version()
-        .await
-        .map_err(|error| unreadable_for_operator(&upstream.server, &error))?;
-    Ok(ServerAnswer {
-        drawback: drawback(&said.version),
-        version: said.version,
-        engine: said.engine.unwrap_or_else(unsaid),
-        tier: said.tier.unwrap_or_else(unsaid),
-    })
-}
-
-fn unsaid() -> String {
-    "unknown".to_owned()
-}
-
-/// What an older WAHA lacks. Since 2026.6.1 its Core has what Plus had: many sessions and media.
-fn drawback(version: &str) -> Option<&'static str> {
-    let numbers: Option<Vec<u32>> = version.split('.').take(3).map(|part| part.parse().ok()).collect();
-    match numbers.as_deref() {
-        None => Some("its version is none that wahana knows, so nothing can be said about what works"),
-        Some(numbers) if numbers >= [2026, 6, 1].as_slice() => None,
-        Some(numbers) if numbers >= [2026, 2].as_slice() => {
-            Some("before 2026.6.1 it needs WAHA Plus for more than one session and for sending media")
-        }
-        Some(_) => Some("it is older than 2026.2, which wahana was not made for"),
-    }
-}
-
 /// Changes a WAHA server.
 pub async fn update(
     services: &Services,
@@ -161,18 +134,137 @@ pub async fn update(
     id: ServerId,
     change: ServerChange,
 ) -> Result<ServerLoad, ServiceError> {
-    check_capacity(change.capacity.flatten())?;
-    let tx = services.store.platform_write().await?;
+    check_numbers(
+        change.capacity.flatten(),
+        change.concurrency.flatten(),
+        change.requests_per_second.flatten(),
+    )?;
     let row = ServerRowChange {
         name: change.name,
         base_url: change.base_url.map(|url| url.as_str().to_owned()),
         api_key: change.key.map(|key| key.0),
         capacity: change.capacity,
+        concurrency: change.concurrency,
+        requests_per_second: change.requests_per_second,
+        ..Default::default()
     };
-    if !tx.update_server(id, &row).await? {
+    let tx = services.store.platform_write().await?;
+    write(services, operator, tx, id, &row, "platform.servers.update").await
+}
+
+/// Starts, repairs and places nothing on a WAHA server until it is resumed. What runs goes on, and sends.
+pub async fn pause(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    let since = load(&tx, id).await?.server.paused_at.unwrap_or_else(|| tx.now());
+    let row = ServerRowChange {
+        paused_at: Some(Some(since)),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.pause").await
+}
+
+/// Ends a pause.
+pub async fn resume(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    let row = ServerRowChange {
+        paused_at: Some(None),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.resume").await
+}
+
+/// Places no new session on a WAHA server, so that it empties as sessions are deleted and moved.
+pub async fn drain(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    let since = load(&tx, id)
+        .await?
+        .server
+        .draining_at
+        .unwrap_or_else(|| tx.now());
+    let row = ServerRowChange {
+        draining_at: Some(Some(since)),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.drain").await
+}
+
+/// Lets new sessions come to a WAHA server again.
+pub async fn undrain(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    let row = ServerRowChange {
+        draining_at: Some(None),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.undrain").await
+}
+
+/// Makes a WAHA server an organization's own: its new sessions come to its own servers only, and nobody
+/// else's do. Sessions of others that are there stay.
+pub async fn bind(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+    organization: OrganizationId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    if tx.organization(organization).await?.is_none() {
+        return Err(FieldErrors::one("organization_id", "must be the id of an organization").into());
+    }
+    let row = ServerRowChange {
+        organization: Some(Some(organization)),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.bind").await
+}
+
+/// Lets all organizations share a WAHA server again, but for those that have their own.
+pub async fn unbind(
+    services: &Services,
+    operator: &Operator,
+    id: ServerId,
+) -> Result<ServerLoad, ServiceError> {
+    let tx = services.store.platform_write().await?;
+    let row = ServerRowChange {
+        organization: Some(None),
+        ..Default::default()
+    };
+    write(services, operator, tx, id, &row, "platform.servers.unbind").await
+}
+
+/// Whether this process calls a WAHA server at present; every process finds that out for itself.
+#[must_use]
+pub fn circuit(services: &Services, id: ServerId) -> Circuit {
+    services.upstreams.circuit(id)
+}
+
+async fn write(
+    services: &Services,
+    operator: &Operator,
+    tx: PlatformTx,
+    id: ServerId,
+    row: &ServerRowChange,
+    operation: &str,
+) -> Result<ServerLoad, ServiceError> {
+    if !tx.update_server(id, row).await? {
         return Err(not_found());
     }
-    record_by_operator(&tx, operator, None, "platform.servers.update").await?;
+    record_by_operator(&tx, operator, None, operation).await?;
     let updated = load(&tx, id).await?;
     tx.commit().await?;
     services.upstreams.forget(id).await;
@@ -189,7 +281,8 @@ pub async fn remove(services: &Services, operator: &Operator, id: ServerId) -> R
     let sessions = load(&tx, id).await?.sessions;
     if sessions > 0 || !tx.remove_server(id).await? {
         return Err(ServiceError::conflict(format!(
-            "{sessions} living sessions are on this WAHA server. Delete or move them before it is removed."
+            "{sessions} living sessions are on this WAHA server. Drain it, so that no more come, and move each with \
+             `wahana sessions move` or delete it; then remove the server."
         )));
     }
     record_by_operator(&tx, operator, None, "platform.servers.remove").await?;
@@ -210,28 +303,31 @@ fn not_found() -> ServiceError {
     ServiceError::NotFound("WAHA server")
 }
 
-fn check_capacity(capacity: Option<i32>) -> Result<(), FieldErrors> {
-    match capacity {
-        Some(capacity) if !(1..=MAX_CAPACITY).contains(&capacity) => Err(FieldErrors::one(
-            "capacity",
-            format!("must be from 1 to {MAX_CAPACITY}, or none"),
-        )),
-        _ => Ok(()),
+fn check_numbers(
+    capacity: Option<i32>,
+    concurrency: Option<i32>,
+    requests_per_second: Option<i32>,
+) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    for (field, number, most) in [
+        ("capacity", capacity, MAX_CAPACITY),
+        ("concurrency", concurrency, MAX_CONCURRENCY),
+        (
+            "requests_per_second",
+            requests_per_second,
+            MAX_REQUESTS_PER_SECOND,
+        ),
+    ] {
+        if number.is_some_and(|number| !(1..=most).contains(&number)) {
+            errors.add(field, format!("must be from 1 to {most}, or none"));
+        }
     }
+    errors.finish(Some(()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_older_versions_lack_is_said() {
-        assert_eq!(drawback("2026.6.1"), None);
-        assert_eq!(drawback("2026.10.2"), None);
-        assert!(drawback("2026.2.1").unwrap().contains("Plus"));
-        assert!(drawback("2025.12.3").unwrap().contains("older"));
-        assert!(drawback("unknown").unwrap().contains("none that wahana knows"));
-    }
 
     #[test]
     fn keys_fit_into_a_header_and_do_not_print_themselves() {

@@ -99,6 +99,10 @@ impl Reconciler {
         let Some(session) = stored::lock(&tx, need.session.id).await? else {
             return Ok(None);
         };
+        // It was moved to another server since this one was looked at.
+        if session.waha != need.session.waha {
+            return Ok(None);
+        }
         let upkeep = upkeep::get(&tx, session.id).await?;
         let organization = organizations::get(&tx).await?;
         let now = tx.now();

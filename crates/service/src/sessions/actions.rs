@@ -15,7 +15,7 @@ use crate::{
     access::{Granted, ManageSessions, Owned},
     audit, reconcile,
     sync::{self, observe},
-    upstream::{may_have_happened, refused_session},
+    upstream::{may_have_happened, paused, refused_session},
 };
 
 /// Starts a session; one that runs already goes on. One that WAHA lost is made again.
@@ -83,8 +83,17 @@ async fn act_on_waha(
     action: Action,
 ) -> Result<Arc<Session>, ServiceError> {
     let upstream = services.upstreams.get(session.waha.server).await?;
+    if action.is_start() && upstream.server.paused_at.is_some() {
+        return Err(paused());
+    }
     let tx = services.store.write(context.caller.tenant()).await?;
     reconcile::hold(&tx, session.id).await?;
+    let present = stored::lock(&tx, session.id).await?;
+    if present.is_some_and(|present| present.waha != session.waha) {
+        return Err(ServiceError::conflict(
+            "The session was moved to another WhatsApp service just now. Nothing was done; try again.",
+        ));
+    }
     audit::record(
         &tx,
         context,

@@ -41,6 +41,11 @@ impl Action {
         }
     }
 
+    /// Whether it makes a session run, which an operator may not want on its server.
+    pub(super) const fn is_start(self) -> bool {
+        matches!(self, Self::Start | Self::Restart)
+    }
+
     /// What the organization wants from then on; `None` if it says nothing about that.
     pub(super) const fn wish(self) -> Option<DesiredStatus> {
         match self {

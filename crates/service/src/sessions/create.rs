@@ -21,7 +21,7 @@ use crate::{
     access::{CreateSessions, Granted, ManageSessions, Owned},
     audit,
     limits::Allowance,
-    reconcile,
+    placement, reconcile,
     sync::{self, observe},
     upstream::{Upstream, may_have_happened, refused_session},
 };
@@ -167,10 +167,9 @@ async fn create_as(
     {
         return Err(Uniqueness::SessionName.into());
     }
-    let upstream = place(services).await?;
     let (own, context) = (services.clone(), context.clone());
     services
-        .to_the_end(async move { create_on(&own, &context, &upstream, new, operation).await })
+        .to_the_end(async move { create_on(&own, &context, new, operation).await })
         .await
 }
 
@@ -193,28 +192,6 @@ pub(super) async fn make(
     }
 }
 
-/// The server with the fewest sessions that has room.
-async fn place(services: &Services) -> Result<Arc<Upstream>, ServiceError> {
-    let tx = services.store.platform_read().await?;
-    let servers = tx.servers().await?;
-    drop(tx);
-    let has_room =
-        |sessions: i64, capacity: Option<i32>| capacity.is_none_or(|room| sessions < i64::from(room));
-    let least = servers
-        .into_iter()
-        .filter(|load| has_room(load.sessions, load.server.capacity))
-        .min_by_key(|load| load.sessions);
-    let Some(load) = least else {
-        return Err(ServiceError::WahaUnavailable {
-            message:
-                "No WhatsApp service has room for another session; the platform's operator must add one."
-                    .to_owned(),
-            retry_after: Duration::from_mins(1),
-        });
-    };
-    services.upstreams.get(load.server.id).await
-}
-
 fn quota_is_used_up(limit: i32) -> ServiceError {
     ServiceError::QuotaExceeded {
         message: format!("The organization may have {limit} sessions and has them. Delete one first."),
@@ -229,12 +206,11 @@ fn quota_is_used_up(limit: i32) -> ServiceError {
 async fn create_on(
     services: &Services,
     context: &Context,
-    upstream: &Upstream,
     new: NewSession,
     operation: &'static str,
 ) -> Result<Arc<Session>, ServiceError> {
     let tenant = context.caller.tenant();
-    let tx = services.store.write(tenant).await?;
+    let (upstream, tx) = placement::take(services, tenant).await?;
     let organization = wahana_store::organizations::get_locked(&tx).await?;
     let limit = organization.and_then(|organization| organization.limits.sessions);
     if let Some(limit) = limit
@@ -250,7 +226,7 @@ async fn create_on(
     audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;
     tx.commit().await?;
 
-    let made = make(upstream, &session, webhook.as_ref(), is_started).await;
+    let made = make(&upstream, &session, webhook.as_ref(), is_started).await;
     let answered_at = services.now();
     match made {
         Ok(said) => {

@@ -20,8 +20,8 @@ pub use actions::{delete, logout, restart, start, stop};
 pub(crate) use call::{Action, Call, Known, Said};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
 pub use pairing::{PairingCode, QrCode, QrNews, QrState, pairing_code, qr};
-pub(crate) use update::lacking;
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
+pub(crate) use update::{as_waha_config, lacking};
 
 use crate::{
     ServiceError, Services, SyncReport,

@@ -224,7 +224,7 @@ pub struct WahaSide {
 }
 
 /// The configuration as WAHA wants it.
-pub(super) fn as_waha_config(configuration: &SessionConfiguration) -> SessionConfig {
+pub(crate) fn as_waha_config(configuration: &SessionConfiguration) -> SessionConfig {
     SessionConfig::from_map(as_map(configuration))
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod platform_token;
 pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod session_activity;
+pub(crate) mod session_leftover;
 pub(crate) mod session_transition;
 pub(crate) mod session_upkeep;
 pub(crate) mod sign_in;

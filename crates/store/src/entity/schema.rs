@@ -77,6 +77,7 @@ fn of_entities() -> Schema {
     add_entity::<process::Entity>(&mut schema);
     add_entity::<session::Entity>(&mut schema);
     add_entity::<session_activity::Entity>(&mut schema);
+    add_entity::<session_leftover::Entity>(&mut schema);
     add_entity::<session_transition::Entity>(&mut schema);
     add_entity::<session_upkeep::Entity>(&mut schema);
     add_entity::<sign_in::Entity>(&mut schema);

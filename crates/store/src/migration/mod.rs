@@ -13,6 +13,7 @@ mod m20261123_000012_session_upkeep;
 mod m20261123_000020_event_gap;
 mod m20261123_000030_number_time;
 mod m20261123_000060_reconciliation;
+mod m20261123_000070_session_leftovers;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000020_event_gap::Migration),
             Box::new(m20261123_000030_number_time::Migration),
             Box::new(m20261123_000060_reconciliation::Migration),
+            Box::new(m20261123_000070_session_leftovers::Migration),
         ]
     }
 }

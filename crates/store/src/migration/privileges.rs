@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 22] = [
+pub(crate) const TABLES: [TablePrivileges; 23] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -120,6 +120,7 @@ pub(crate) const TABLES: [TablePrivileges; 22] = [
     tenant_owned("session_activity"),
     tenant_owned("message_usage"),
     tenant_owned("session_upkeep"),
+    tenant_owned("session_leftovers"),
     platform_only("leases"),
     platform_only("processes"),
     platform_only("user_passwords"),

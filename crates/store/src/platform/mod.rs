@@ -8,8 +8,10 @@ mod hooks;
 mod identities;
 mod jobs;
 mod leases;
+mod leftovers;
 mod organizations;
 mod people;
+mod placement;
 mod processes;
 mod retention;
 mod secrets;
@@ -33,6 +35,7 @@ use crate::{
 pub use hooks::{HookedServer, HookedSession};
 pub use jobs::{JobClaim, JobCount, JobQuery};
 pub use leases::Lease;
+pub use leftovers::Leftover;
 pub use people::{NewUser, StoredPassword, UserChange};
 pub use secrets::Reencrypted;
 pub use servers::{NewServer, ServerChange, ServerLoad};

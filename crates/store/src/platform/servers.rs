@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
-use wahana_domain::{ServerId, Timestamp, WahaServer};
+use wahana_domain::{OrganizationId, ServerId, Timestamp, WahaServer};
 
 use super::PlatformTx;
 use crate::{
@@ -42,6 +41,16 @@ pub struct ServerChange {
     pub api_key: Option<SecretString>,
     /// Another capacity; `Some(None)` for as many as come.
     pub capacity: Option<Option<i32>>,
+    /// How many calls may be under way at a time; `Some(None)` for the default.
+    pub concurrency: Option<Option<i32>>,
+    /// How many calls may begin in a second; `Some(None)` for as many as come.
+    pub requests_per_second: Option<Option<i32>>,
+    /// Since when it is paused; `Some(None)` if it is not any more.
+    pub paused_at: Option<Option<Timestamp>>,
+    /// Since when it is drained; `Some(None)` if it is not any more.
+    pub draining_at: Option<Option<Timestamp>>,
+    /// Whose it is alone; `Some(None)` if all share it from now on.
+    pub organization: Option<Option<OrganizationId>>,
 }
 
 /// A WAHA server and how many living sessions are on it.
@@ -132,22 +141,39 @@ impl PlatformTx {
             let encrypted = self.keys.encrypt(api_key.expose_secret(), api_key_of(id))?;
             update = update.col_expr(waha_server::Column::EncryptedApiKey, Expr::value(encrypted));
         }
-        if let Some(capacity) = change.capacity {
-            update = update.col_expr(waha_server::Column::Capacity, Expr::value(capacity));
+        let numbers = [
+            (waha_server::Column::Capacity, change.capacity),
+            (waha_server::Column::Concurrency, change.concurrency),
+            (waha_server::Column::RequestsPerSecond, change.requests_per_second),
+        ];
+        for (column, number) in numbers {
+            if let Some(number) = number {
+                update = update.col_expr(column, Expr::value(number));
+            }
+        }
+        let times = [
+            (waha_server::Column::PausedAt, change.paused_at),
+            (waha_server::Column::DrainingAt, change.draining_at),
+        ];
+        for (column, time) in times {
+            if let Some(time) = time {
+                update = update.col_expr(column, Expr::value(time.map(Timestamp::as_micros)));
+            }
+        }
+        if let Some(organization) = change.organization {
+            let organization = organization.map(OrganizationId::as_uuid);
+            update = update.col_expr(waha_server::Column::OrganizationId, Expr::value(organization));
         }
         Ok(update.exec(&self.transaction).await?.rows_affected == 1)
     }
 
     /// Takes a WAHA server off the list, if no living session is on it; says whether it did.
     pub async fn remove_server(&self, id: ServerId) -> Result<bool, StoreError> {
-        let living = session::Entity::find()
-            .filter(session::Column::WahaServerId.eq(id.as_uuid()))
-            .filter(session::Column::DeletedAt.is_null())
-            .count(&self.transaction)
-            .await?;
-        if living > 0 {
+        // Whoever places a session there at this moment is waited for.
+        if self.locked_server(id).await?.is_none() || self.sessions_count(id).await? > 0 {
             return Ok(false);
         }
+        self.delete_leftovers(id).await?;
         let removed = waha_server::Entity::update_many()
             .col_expr(
                 waha_server::Column::RemovedAt,
@@ -171,7 +197,7 @@ impl PlatformTx {
         Ok(())
     }
 
-    fn server_from_row(&self, row: waha_server::Model) -> Result<WahaServer, StoreError> {
+    pub(super) fn server_from_row(&self, row: waha_server::Model) -> Result<WahaServer, StoreError> {
         let id = ServerId::from(row.id);
         Ok(WahaServer {
             id,
@@ -179,6 +205,11 @@ impl PlatformTx {
             base_url: row.base_url,
             api_key: self.keys.decrypt(&row.encrypted_api_key, api_key_of(id))?,
             capacity: row.capacity,
+            concurrency: row.concurrency,
+            requests_per_second: row.requests_per_second,
+            organization: row.organization_id.map(OrganizationId::from),
+            paused_at: row.paused_at.map(Timestamp::from_micros),
+            draining_at: row.draining_at.map(Timestamp::from_micros),
             last_snapshot_at: row.last_snapshot_at.map(Timestamp::from_micros),
             hook_version: row.hook_version,
             last_event_at: row.last_event_at.map(Timestamp::from_micros),

@@ -5,7 +5,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
-use wahana_domain::{OrganizationId, ServerId, Session};
+use wahana_domain::{OrganizationId, ServerId, Session, SessionId};
 
 use super::PlatformTx;
 use crate::{StoreError, entity::session, sessions, tenant::Tenant};
@@ -58,27 +58,38 @@ impl PlatformTx {
             .filter(session::Column::DeletedAt.is_null())
             .all(&self.transaction)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let tenant = Tenant::of(OrganizationId::from(row.organization_id));
-                Ok(SessionOnServer {
-                    tenant,
-                    session: sessions::from_row(row)?,
-                })
-            })
-            .collect()
+        rows.into_iter().map(session_from_row).collect()
     }
 
-    /// The names on a WAHA server that belong to a living session of some organization, for the list
-    /// of those that belong to none.
+    /// The living session with this id, whosever it is: operators name no organization.
+    pub async fn session(&self, id: SessionId) -> Result<Option<SessionOnServer>, StoreError> {
+        let found = session::Entity::find_by_id(id.as_uuid())
+            .filter(session::Column::DeletedAt.is_null())
+            .one(&self.transaction)
+            .await?;
+        found.map(session_from_row).transpose()
+    }
+
+    /// The names on a WAHA server that belong to a living session of some organization, or did until it moved
+    /// and were not deleted yet; for the list of those that belong to none.
     pub async fn waha_names_on_server(&self, server: ServerId) -> Result<Vec<String>, StoreError> {
-        Ok(session::Entity::find()
+        let mut names = self.leftover_names(server).await?;
+        let living: Vec<String> = session::Entity::find()
             .select_only()
             .column(session::Column::WahaName)
             .filter(session::Column::WahaServerId.eq(server.as_uuid()))
             .filter(session::Column::DeletedAt.is_null())
             .into_tuple()
             .all(&self.transaction)
-            .await?)
+            .await?;
+        names.extend(living);
+        Ok(names)
     }
+}
+
+fn session_from_row(row: session::Model) -> Result<SessionOnServer, StoreError> {
+    Ok(SessionOnServer {
+        tenant: Tenant::of(OrganizationId::from(row.organization_id)),
+        session: sessions::from_row(row)?,
+    })
 }

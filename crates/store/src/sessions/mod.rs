@@ -2,6 +2,7 @@
 
 mod history;
 mod list;
+mod moving;
 mod news;
 mod observation;
 mod row;
@@ -13,6 +14,7 @@ use wahana_domain::{
 };
 
 pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
+pub use moving::{Relocation, delete_leftover, insert_leftover, postpone_leftover, relocate};
 pub use news::{StatusNews, hear};
 pub use observation::{Observation, ObservedChange, observe};
 pub(crate) use row::from_row;

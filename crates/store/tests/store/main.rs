@@ -21,6 +21,7 @@ mod observation;
 mod open_transactions;
 mod organizations;
 mod people;
+mod placement;
 mod platform_functions;
 mod platform_sessions;
 mod platform_tokens;

@@ -1,18 +1,20 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 15] = [
+const SOURCES: [(&str, &str); 17] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
     ("jobs", include_str!("../../src/platform/jobs.rs")),
     ("leases", include_str!("../../src/platform/leases.rs")),
+    ("leftovers", include_str!("../../src/platform/leftovers.rs")),
     (
         "organizations",
         include_str!("../../src/platform/organizations.rs"),
     ),
     ("people", include_str!("../../src/platform/people.rs")),
+    ("placement", include_str!("../../src/platform/placement.rs")),
     ("processes", include_str!("../../src/platform/processes.rs")),
     ("retention", include_str!("../../src/platform/retention.rs")),
     ("secrets", include_str!("../../src/platform/secrets.rs")),
@@ -56,6 +58,7 @@ leases::holds_lease
 leases::release_lease
 leases::renew_lease
 leases::take_lease
+leftovers::due_leftovers
 organizations::insert_membership
 organizations::insert_organization
 organizations::is_member
@@ -81,6 +84,7 @@ people::user
 people::user_by_email
 people::user_count
 people::users
+placement::with_place
 processes::processes
 processes::remove_process
 processes::see_process
@@ -102,6 +106,7 @@ servers::server
 servers::servers
 servers::set_last_snapshot
 servers::update_server
+sessions::session
 sessions::session_changes
 sessions::sessions_on_server
 sessions::waha_names_on_server

@@ -10,11 +10,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use wahana_domain::{SessionId, SessionName};
+use wahana_domain::{SessionId, SessionName, SessionStatus};
 use wahana_service::{
     Operator, Services,
     adoption::{self, Assignment, AssignmentOutcome, UnassignedSession},
-    platform::organizations,
+    platform::{
+        moving::{self, Move, MovePlan, Moved},
+        organizations, servers,
+    },
 };
 
 use crate::output::{Output, Row, optional, print};
@@ -35,6 +38,24 @@ pub(crate) enum Command {
     /// Have sessions tell wahana their events, beside whoever hears them already. A running session restarts
     /// for about three seconds.
     TakeOver(take_over::Arguments),
+    /// Move a session to another WAHA server. It keeps its id, name, counters, messages and configuration, and
+    /// must be paired again.
+    Move {
+        /// The session's id, or with --organization its name there.
+        session: String,
+        /// The organization in which the session has that name, by name or id.
+        #[arg(long)]
+        organization: Option<String>,
+        /// The WAHA server to which it goes, by name or id.
+        #[arg(long)]
+        to: String,
+        /// Move it although WhatsApp restricts its account.
+        #[arg(long)]
+        force: bool,
+        /// Do it, and not only say what would happen.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -172,6 +193,104 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
                 bail!("nothing was assigned, because not every line can be");
             }
             Ok(())
+        }
+        Command::Move {
+            session,
+            organization,
+            to,
+            force,
+            yes,
+        } => {
+            let wanted = Move {
+                session: named(services, &operator, &session, organization.as_deref()).await?,
+                to: servers::find(services, &operator, &to).await?.server.id,
+                is_forced: force,
+            };
+            let plan = moving::plan(services, &operator, wanted)
+                .await
+                .map_err(super::refused)?;
+            if !yes {
+                bail!("{}; say --yes if you mean it", would_happen(&plan));
+            }
+            let moved = moving::carry_out(services, &operator, wanted)
+                .await
+                .map_err(super::refused)?;
+            output.one(&MovedRow::of(&plan, moved))
+        }
+    }
+}
+
+/// The session that somebody names, by its id or by its name in an organization.
+async fn named(
+    services: &Services,
+    operator: &Operator,
+    session: &str,
+    organization: Option<&str>,
+) -> anyhow::Result<SessionId> {
+    let Some(organization) = organization else {
+        return session.parse().map_err(|_| {
+            anyhow::anyhow!("{session:?} is no session's id; name its organization with --organization")
+        });
+    };
+    let organization = organizations::find(services, operator, organization).await?;
+    let found = moving::find(services, operator, organization.id, session).await?;
+    Ok(found)
+}
+
+fn would_happen(plan: &MovePlan) -> String {
+    format!(
+        "{} ({}) would be made anew on {}, deleted on {}, and have to be paired again",
+        plan.session.name, plan.session.id, plan.to.name, plan.from.name
+    )
+}
+
+#[derive(Serialize)]
+struct MovedRow {
+    session_id: SessionId,
+    session_name: SessionName,
+    server: String,
+    status: SessionStatus,
+    deleted_on_old_server: bool,
+    whole_configuration: bool,
+    next: String,
+}
+
+impl Row for MovedRow {
+    const COLUMNS: &'static [&'static str] = &["SESSION", "ID", "SERVER", "STATUS", "NEXT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.session_name.to_string(),
+            self.session_id.to_string(),
+            self.server.clone(),
+            self.status.to_string(),
+            self.next.clone(),
+        ]
+    }
+}
+
+impl MovedRow {
+    fn of(plan: &MovePlan, moved: Moved) -> Self {
+        let from = &plan.from.name;
+        let mut next = vec!["It must be paired again.".to_owned()];
+        if !moved.is_deleted_there {
+            next.push(format!(
+                "{from} did not delete it; a running wahana does that when the server is back."
+            ));
+        }
+        if !moved.has_whole_configuration {
+            next.push(format!(
+                "What others than wahana had configured on {from} could not be read, and did not come along."
+            ));
+        }
+        Self {
+            session_id: moved.session.id,
+            session_name: moved.session.name,
+            server: plan.to.name.clone(),
+            status: moved.session.status,
+            deleted_on_old_server: moved.is_deleted_there,
+            whole_configuration: moved.has_whole_configuration,
+            next: next.join(" "),
         }
     }
 }

@@ -10,5 +10,6 @@ mod demo;
 mod doctor;
 mod hooks;
 mod installation;
+mod keys;
 mod serve;
 mod work;

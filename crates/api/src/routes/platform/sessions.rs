@@ -1,4 +1,4 @@
-//! `/api/platform/sessions`: sessions that were on a WAHA server before wahana was
+//! `/api/platform/sessions`: sessions that were on a WAHA server before wahana was, and moving sessions
 
 use axum::{
     extract::State,
@@ -6,16 +6,17 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use wahana_domain::{OrganizationId, PhoneNumber, ServerId, SessionId, SessionName};
+use wahana_domain::{OrganizationId, PhoneNumber, ServerId, SessionId, SessionName, SessionStatus};
 use wahana_service::{
     FieldErrors,
     adoption::{self, Assignment, AssignmentOutcome, UnassignedSession},
+    platform::moving::{self, Move, Moved},
 };
 
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Json, Operated, Query},
+    extract::{Json, OfAnySession, Operated, Query},
     state::ApiState,
 };
 
@@ -193,4 +194,84 @@ pub(crate) async fn assign(
         (false, false) => return Err(errors.into()),
     };
     Ok(operated.reply(message, resources).into_response())
+}
+
+/// Where a session goes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoveSession {
+    /// The WAHA server.
+    #[schema(format = Uuid)]
+    server_id: String,
+    /// Move it although WhatsApp restricts its account.
+    #[serde(default)]
+    force: bool,
+}
+
+/// A session that was moved. It must be paired again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MovedResource {
+    #[schema(value_type = String, format = Uuid)]
+    id: SessionId,
+    #[schema(value_type = String, format = Uuid)]
+    organization_id: OrganizationId,
+    #[schema(value_type = String)]
+    session_name: SessionName,
+    /// The WAHA server on which it is now.
+    #[schema(value_type = String, format = Uuid)]
+    server_id: ServerId,
+    #[schema(value_type = String)]
+    status: SessionStatus,
+    /// Whether it was deleted on its old server; if not, that is done when the server is back.
+    deleted_on_old_server: bool,
+    /// Whether all of its configuration came along: what others than wahana configured can be had only from
+    /// the old server.
+    whole_configuration: bool,
+}
+
+impl From<Moved> for MovedResource {
+    fn from(moved: Moved) -> Self {
+        Self {
+            id: moved.session.id,
+            organization_id: moved.session.organization_id,
+            session_name: moved.session.name,
+            server_id: moved.session.waha.server,
+            status: moved.session.status,
+            deleted_on_old_server: moved.is_deleted_there,
+            whole_configuration: moved.has_whole_configuration,
+        }
+    }
+}
+
+/// Moves a session to another WAHA server. It keeps its id, name, counters, messages and configuration, and must
+/// be paired again.
+#[utoipa::path(
+    post, path = "/api/platform/sessions/{anySessionId}/move", operation_id = "platform.sessions.move",
+    tag = "platform", params(("anySessionId" = String, Path, description = "The id of any organization's session.")),
+    request_body = MoveSession,
+    responses((status = OK, body = Envelope<MovedResource>), (status = "4XX", body = ErrorBody)),
+)]
+pub(crate) async fn move_to(
+    State(state): State<ApiState>,
+    operated: Operated<OfAnySession>,
+    Json(body): Json<MoveSession>,
+) -> Result<Response, ApiError> {
+    let to = body
+        .server_id
+        .parse()
+        .map_err(|_| FieldErrors::one("server_id", "must be the id of a WAHA server"))?;
+    let wanted = Move {
+        session: operated.found,
+        to,
+        is_forced: body.force,
+    };
+    let moved = moving::carry_out(state.services(), &operated.operator, wanted).await?;
+    let message = if moved.is_deleted_there {
+        "Session moved. It must be paired again."
+    } else {
+        "Session moved. It must be paired again, and is deleted on its old server when that is back."
+    };
+    Ok(operated
+        .reply(message, MovedResource::from(moved))
+        .into_response())
 }

@@ -3,6 +3,7 @@
 mod attempts;
 mod drift;
 mod leaders;
+mod moved;
 mod people;
 mod return_of_sessions;
 mod silence;

@@ -69,6 +69,8 @@ pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) 
         base_url: BaseUrl::parse(&waha.base_url())?,
         key: ServerKey::parse(key.expose())?,
         capacity: None,
+        concurrency: None,
+        requests_per_second: None,
     };
     servers::add(&services, &operator, server).await?;
     let mut organizations = Vec::new();
