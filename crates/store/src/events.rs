@@ -107,13 +107,16 @@ pub async fn waiting(tx: &TenantTx, session: SessionId, limit: u64) -> Result<Ve
     Ok(rows.into_iter().map(from_row).collect())
 }
 
-/// Ends the waiting of an event; what it said is not kept.
-pub async fn finish(tx: &TenantTx, id: Uuid, state: EventState) -> Result<(), StoreError> {
+/// Ends the waiting of events; what they said is not kept.
+pub async fn finish(tx: &TenantTx, ids: &[Uuid], state: EventState) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     tx.update::<waha_event::Entity>()
         .set(Column::State, state.as_str())
         .set(Column::AppliedAt, tx.now().as_micros())
         .set_expression(Column::Payload, Expr::cust("NULL"))
-        .filter(Column::Id.eq(id))
+        .filter(Column::Id.is_in(ids.iter().copied()))
         .run()
         .await?;
     Ok(())

@@ -33,7 +33,7 @@ async fn an_event_is_stored_once_however_often_it_comes(database: &TestDatabase)
     // Also when what it said was applied and forgotten since.
     let tx = world.store.write(owner.tenant).await.unwrap();
     let waiting = events::waiting(&tx, session.id, 10).await.unwrap();
-    events::finish(&tx, waiting[0].id, EventState::Applied)
+    events::finish(&tx, &[waiting[0].id], EventState::Applied)
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -94,7 +94,7 @@ async fn what_is_stored_is_what_was_sent_and_who_applies_it_is_woken(database: &
     let woken = world.services.events().woken().await;
     assert_eq!(
         woken.into_iter().collect::<Vec<_>>(),
-        [(owner.tenant, session.id)]
+        [((owner.tenant, session.id), wahana_service::events::Haste::Urgent)]
     );
     let tx = world.store.read(owner.tenant).await.unwrap();
     let stored = events::waiting(&tx, session.id, 10).await.unwrap().remove(0);

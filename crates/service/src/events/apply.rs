@@ -32,18 +32,36 @@ pub async fn apply_session(
     tenant: Tenant,
     session: SessionId,
 ) -> Result<usize, ServiceError> {
-    apply_until(services, tenant, session, &CancellationToken::new()).await
+    apply_until(
+        services,
+        (tenant, session),
+        Haste::Urgent,
+        &CancellationToken::new(),
+    )
+    .await
+}
+
+/// Whether those who wait for an answer come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// Somebody may be looking at what changes.
+    Urgent,
+    /// It may wait a little while many events come in: they need the same disk.
+    Patient,
 }
 
 /// The same, and it ends early, between two transactions, when told to stop.
 pub(super) async fn apply_until(
     services: &Services,
-    tenant: Tenant,
-    session: SessionId,
+    (tenant, session): (Tenant, SessionId),
+    haste: Haste,
     stop: &CancellationToken,
 ) -> Result<usize, ServiceError> {
     let mut applied = 0;
     loop {
+        if haste == Haste::Patient {
+            services.intake.give_way().await;
+        }
         let batch = match apply_batch(services, tenant, session, |_| true).await {
             Err(error) if !error.is_unavailable() => apply_one_by_one(services, tenant, session).await?,
             other => other?,
@@ -68,20 +86,27 @@ async fn apply_batch(
     let mut waiting = events::waiting(&tx, session, BATCH).await?;
     waiting.retain(is_wanted);
     let mut tally = Tally::new();
+    let (mut applied, mut ignored) = (Vec::new(), Vec::new());
     let (mut doubtful, mut moved) = (false, false);
     for event in &waiting {
-        let state = match &known {
+        let is_understood = match &known {
             Some(known) => {
                 let effect = effects::take_in(&tx, known, event, &mut tally).await?;
                 doubtful |= effect.is_doubtful;
                 moved |= effect.is_status;
-                effect.state
+                effect.is_understood
             }
             // It was deleted since.
-            None => EventState::Ignored,
+            None => false,
         };
-        events::finish(&tx, event.id, state).await?;
+        if is_understood {
+            applied.push(event.id);
+        } else {
+            ignored.push(event.id);
+        }
     }
+    events::finish(&tx, &applied, EventState::Applied).await?;
+    events::finish(&tx, &ignored, EventState::Ignored).await?;
     if known.is_some() {
         tally.write(&tx, session).await?;
     }
@@ -134,6 +159,6 @@ async fn apply_one_by_one(
 
 async fn give_up(services: &Services, tenant: Tenant, event: Uuid) -> Result<(), ServiceError> {
     let tx = services.store.write(tenant).await?;
-    events::finish(&tx, event, EventState::Ignored).await?;
+    events::finish(&tx, &[event], EventState::Ignored).await?;
     Ok(tx.commit().await?)
 }

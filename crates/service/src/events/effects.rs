@@ -7,7 +7,7 @@ use wahana_domain::{DeliveryStatus, Direction, MessageKind, Session, Timestamp};
 use wahana_store::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
-    events::{EventState, StoredEvent},
+    events::StoredEvent,
     messages::{self, Acknowledgement},
     sessions,
 };
@@ -24,7 +24,7 @@ const STORIES: &str = "status@broadcast";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Effect {
     /// Whether it was understood.
-    pub(super) state: EventState,
+    pub(super) is_understood: bool,
     /// Whether WAHA should be asked how its sessions are now.
     pub(super) is_doubtful: bool,
     /// Whether it says what the session's status is now, which may not be what is wanted.
@@ -42,7 +42,7 @@ pub(super) async fn take_in(
     let happened_at = event.happened_at.min(event.received_at);
     tally.event_at(happened_at);
     let mut effect = Effect {
-        state: EventState::Applied,
+        is_understood: true,
         is_doubtful: false,
         is_status: false,
     };
@@ -61,7 +61,7 @@ pub(super) async fn take_in(
                 reason,
                 "an event of WAHA's could not be understood and changes nothing"
             );
-            effect.state = EventState::Ignored;
+            effect.is_understood = false;
             return Ok(effect);
         }
     };

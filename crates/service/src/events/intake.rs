@@ -3,7 +3,7 @@
 mod batch;
 mod queue;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
@@ -81,6 +81,13 @@ impl Refusal {
         }
     }
 }
+
+/// How long is waited to see whether events come in.
+const GIVE_WAY: Duration = Duration::from_millis(10);
+/// How often at most.
+const GIVE_WAY_AT_MOST: u32 = 25;
+/// So many in that time hold nobody up.
+const FEW: u64 = 2;
 
 /// What a batch says of one of its events.
 type Verdict = Result<Taken, Refusal>;
@@ -175,6 +182,20 @@ impl Intake {
         }))
     }
 
+    /// Waits while many events come in, for a moment at most: their senders wait for an answer, and whoever
+    /// applies events has time.
+    pub(crate) async fn give_way(&self) {
+        let mut arrived = self.0.queue.arrived();
+        for _ in 0..GIVE_WAY_AT_MOST {
+            tokio::time::sleep(GIVE_WAY).await;
+            let now = self.0.queue.arrived();
+            if now.saturating_sub(arrived) <= FEW {
+                return;
+            }
+            arrived = now;
+        }
+    }
+
     async fn take(&self, arrived: Arrived) -> Result<Verdict, ServiceError> {
         let (waiting, answer) = Waiting::new(arrived);
         // Whoever finds nobody writing begins to; what arrives meanwhile waits for the next transaction.
@@ -195,8 +216,13 @@ impl Intake {
 impl Inner {
     /// Writes until nothing waits.
     async fn write(&self) {
-        let writing = self.queue.writing();
-        while let Some(waiting) = writing.next_batch() {
+        let turn = self.queue.writing();
+        loop {
+            // Those who were answered just now may have sent the next one already: one transaction for all.
+            tokio::task::yield_now().await;
+            let Some(waiting) = turn.next_batch() else {
+                return;
+            };
             let (arrived, answers): (Vec<_>, Vec<_>) = waiting.into_iter().map(Waiting::split).unzip();
             match self.store(&arrived).await {
                 Ok(verdicts) => {

@@ -13,7 +13,7 @@ mod webhook;
 
 use std::time::Duration;
 
-pub use apply::apply_session;
+pub use apply::{Haste, apply_session};
 pub use dispatch::dispatch;
 pub use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER};
 use wahana_domain::Timestamp;

@@ -1,13 +1,15 @@
 //! Telling who applies events that there are new ones.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::Notify;
 use wahana_domain::SessionId;
 use wahana_store::Tenant;
+
+use super::Haste;
 
 /// The sessions of which new events were stored. Clones share it. It only wakes: what there is to do is in
 /// the database.
@@ -16,22 +18,23 @@ pub struct Wake(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    sessions: Mutex<HashSet<(Tenant, SessionId)>>,
+    sessions: Mutex<HashMap<(Tenant, SessionId), Haste>>,
     arrived: Notify,
 }
 
 impl Wake {
     /// Says that a session has new events.
-    pub fn wake(&self, tenant: Tenant, session: SessionId) {
+    pub fn wake(&self, tenant: Tenant, session: SessionId, haste: Haste) {
         // What another thread left half done is a set all the same.
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert((tenant, session));
+        let known = sessions.entry((tenant, session)).or_insert(haste);
+        *known = (*known).min(haste);
         drop(sessions);
         self.0.arrived.notify_one();
     }
 
     /// Waits until sessions have new events, and says which. For one who waits.
-    pub async fn woken(&self) -> HashSet<(Tenant, SessionId)> {
+    pub async fn woken(&self) -> HashMap<(Tenant, SessionId), Haste> {
         loop {
             let sessions = {
                 let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,7 +46,7 @@ async fn what_a_process_left_behind_is_applied_once(db: &TestDatabase) {
         .await
         .unwrap()
     {
-        wahana_store::events::finish(&tx, event.id, wahana_store::events::EventState::Applied)
+        wahana_store::events::finish(&tx, &[event.id], wahana_store::events::EventState::Applied)
             .await
             .unwrap();
     }
@@ -179,7 +179,10 @@ async fn a_woken_dispatcher_applies_and_an_idle_one_looks(db: &TestDatabase) {
     eventually(left_behind, "1").await;
     for number in 1..=3 {
         world.deliver(woken, &[call(number)]).await;
-        world.services.events().wake(woken.tenant, woken.session);
+        world
+            .services
+            .events()
+            .wake(woken.tenant, woken.session, events::Haste::Patient);
     }
     eventually(woken, "3").await;
     stop.cancel();

@@ -85,7 +85,7 @@ async fn an_event_is_stored_once_for_its_server(db: &TestDatabase) {
     assert_eq!(ids, ["evt_1", "evt_2"], "in the order in which they happened");
     assert_eq!(stored[0].payload, "{\"id\":\"evt_1\"}");
     assert!(!format!("{:?}", stored[0]).contains("payload"));
-    events::finish(&tx, stored[0].id, EventState::Applied)
+    events::finish(&tx, &[stored[0].id], EventState::Applied)
         .await
         .unwrap();
     assert_eq!(events::waiting(&tx, session.id, 10).await.unwrap(), stored[1..]);

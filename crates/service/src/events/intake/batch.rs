@@ -5,10 +5,12 @@ use std::{
     time::Duration,
 };
 
-use wahana_domain::{ServerId, SessionId, Timestamp};
-use wahana_store::{HookedServer, HookedSession, PlatformTx, Store, StoreError, Tenant, events::NewEvent};
+use waha_client::events::EventName;
+use wahana_domain::{ServerId, Timestamp};
+use wahana_store::{HookedServer, HookedSession, PlatformTx, Store, StoreError, events::NewEvent};
 
-use super::{Arrived, Refusal, Taken, Verdict, Wake, count};
+use super::{Arrived, Refusal, Taken, Verdict, count};
+use crate::events::{Haste, Wake};
 
 /// How often is written down that events of a server come in.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
@@ -50,9 +52,15 @@ pub(super) async fn store(
     for server in again {
         tracing::info!(server.name = server, "events of a WAHA server come in again");
     }
-    let woken: HashSet<(Tenant, SessionId)> = new.iter().map(|event| (event.tenant, event.session)).collect();
-    for (tenant, session) in woken.into_iter().filter(|_| stored > 0) {
-        wake.wake(tenant, session);
+    if stored > 0 {
+        for event in &new {
+            let haste = if event.kind == EventName::SessionStatus.as_str() {
+                Haste::Urgent
+            } else {
+                Haste::Patient
+            };
+            wake.wake(event.tenant, event.session, haste);
+        }
     }
     Ok(verdicts)
 }

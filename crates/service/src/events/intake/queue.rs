@@ -55,6 +55,8 @@ struct State {
     waiting: Vec<Waiting>,
     bytes: usize,
     is_written: bool,
+    /// How many events came since the process began.
+    arrived: u64,
 }
 
 impl std::fmt::Debug for Queue {
@@ -79,8 +81,14 @@ impl Queue {
             });
         }
         state.bytes = bytes;
+        state.arrived += 1;
         state.waiting.push(waiting);
         Ok(!std::mem::replace(&mut state.is_written, true))
+    }
+
+    /// How many events came since the process began.
+    pub(super) fn arrived(&self) -> u64 {
+        self.lock().arrived
     }
 
     /// The writing of the one who was told to.
