@@ -3,11 +3,12 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use anyhow::{Context, ensure};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use anyhow::ensure;
+
+pub use connection::{Answer, Connection};
+
+mod connection;
+pub mod events;
 
 /// The sessions that are spread over the servers, one after the other.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -64,20 +65,11 @@ pub const API_KEY: &str = "key-of-the-simulated-servers";
 ///
 /// When it does not answer, or not with 200.
 pub async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nX-Api-Key: {API_KEY}\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    ensure!(
-        answer.starts_with(b"HTTP/1.1 200"),
-        "{path} is not answered with 200"
-    );
-    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let body_at = end_of_head.context("an answer without an end to its head")? + 4;
-    Ok(answer.split_off(body_at))
+    let mut connection = Connection::open(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nX-Api-Key: {API_KEY}\r\n\r\n");
+    let answer = connection.ask(&request).await?;
+    ensure!(answer.status == 200, "{path} is not answered with 200");
+    Ok(answer.body.into_bytes())
 }
 
 /// Writes a file at once, so that whoever waits for it finds it whole.

@@ -3,6 +3,7 @@
 //! Figures of one machine say little about another, so what counts are ratios: both sides run at the same
 //! time, are asked in turn, and the medians of several rounds are compared.
 
+mod events;
 mod groups;
 mod http;
 mod load;
@@ -69,6 +70,22 @@ const GROUPS: &[Group] = &[
     Group {
         name: "many-organizations",
         measure: groups::many_organizations,
+    },
+    Group {
+        name: "events-sqlite",
+        measure: events::stored_on_sqlite,
+    },
+    Group {
+        name: "events-postgres",
+        measure: events::stored_on_postgres,
+    },
+    Group {
+        name: "events-shown",
+        measure: events::shown,
+    },
+    Group {
+        name: "reconcile",
+        measure: events::round,
     },
 ];
 

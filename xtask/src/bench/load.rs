@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::interruption::Interruption;
 
@@ -44,28 +44,8 @@ impl Load {
             .arg(format!("http://{}{}", self.address, self.path))
             .arg("--")
             .arg(&self.headers)
-            .arg(self.limit.unwrap_or(0).to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
-        let mut wrk = command.spawn().context("cannot start wrk")?;
-        // What it prints fits into the pipe.
-        let status = loop {
-            if let Some(status) = wrk.try_wait()? {
-                break status;
-            }
-            if let Err(interrupted) = interruption.pause() {
-                wrk.kill()?;
-                wrk.wait()?;
-                return Err(interrupted);
-            }
-        };
-        let output = wrk.wait_with_output()?;
-        let output = String::from_utf8_lossy(&output.stdout);
-        ensure!(status.success(), "wrk failed ({status}): {output}");
-        let last = output.lines().last().unwrap_or_default();
-        let outcome: Outcome =
-            serde_json::from_str(last).with_context(|| format!("wrk printed something else: {output}"))?;
+            .arg(self.limit.unwrap_or(0).to_string());
+        let outcome: Outcome = printed(command, interruption)?;
         ensure!(outcome.requests > 0, "no request for {} was answered", self.path);
         ensure!(
             outcome.failed == 0,
@@ -76,4 +56,33 @@ impl Load {
         );
         Ok(outcome)
     }
+}
+
+/// What a program says in the last line that it prints, which is JSON; waits for its end.
+pub(super) fn printed<T: DeserializeOwned>(
+    mut command: Command,
+    interruption: &Interruption,
+) -> anyhow::Result<T> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+    // What it prints fits into the pipe.
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if let Err(interrupted) = interruption.pause() {
+            child.kill()?;
+            child.wait()?;
+            return Err(interrupted);
+        }
+    };
+    let output = child.wait_with_output()?;
+    let output = String::from_utf8_lossy(&output.stdout);
+    ensure!(status.success(), "{name} failed ({status}): {output}");
+    let last = output.lines().last().unwrap_or_default();
+    serde_json::from_str(last).with_context(|| format!("{name} printed something else: {output}"))
 }

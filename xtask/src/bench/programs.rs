@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
+use serde::Deserialize;
 
 use super::Bench;
 use super::servers::{Server, command, free_address, listens};
@@ -76,7 +77,7 @@ impl Simulators {
 
 /// A filled database, and the tokens for it.
 pub(super) struct Database {
-    url: String,
+    pub(super) url: String,
     keys: PathBuf,
     /// Headers that show a token, one a line.
     pub(super) headers: PathBuf,
@@ -148,6 +149,7 @@ impl Wahana {
             .arg("serve")
             .env("WAHANA_LISTEN", address.to_string())
             .env("WAHANA_PUBLIC_URL", format!("http://{address}"))
+            .env("WAHANA_HOOK_URL", format!("http://{address}"))
             .env("WAHANA_DATABASE__URL", &database.url)
             .env("WAHANA_KEYS__FILE", &database.keys)
             // The load comes from few tokens for its size, and refusals are not what is measured.
@@ -159,6 +161,50 @@ impl Wahana {
         let process = Server::start(command, &bench.path(&format!("{name}.wahana.log")))?;
         Ok(Self { process, address })
     }
+}
+
+/// Where a WAHA server sends its events, and the key that signs them.
+#[derive(Deserialize)]
+pub(super) struct Hook {
+    #[serde(rename = "WHATSAPP_HOOK_URL")]
+    url: String,
+    #[serde(rename = "WHATSAPP_HOOK_HMAC_KEY")]
+    key: String,
+}
+
+impl Hook {
+    /// Of the first WAHA server of a wahana that serves.
+    pub(super) fn of(bench: &Bench, wahana: &Wahana, database: &Database) -> anyhow::Result<Self> {
+        let mut command = Command::new(program("wahana").canonicalize()?);
+        let output = command
+            .args(["--json", "servers", "hook", "waha-0"])
+            .env("WAHANA_HOOK_URL", format!("http://{}", wahana.address))
+            .env("WAHANA_DATABASE__URL", &database.url)
+            .env("WAHANA_KEYS__FILE", &database.keys)
+            .current_dir(bench.folder.path())
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(output.status.success(), "wahana does not say where events go to");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// A program that sends events there.
+    pub(super) fn events(&self, wahana: &Wahana) -> anyhow::Result<Command> {
+        let origin = format!("http://{}", wahana.address);
+        let path = self.url.strip_prefix(&origin).context("a hook elsewhere")?;
+        let mut command = command(&program("events"));
+        command
+            .args(["--address", &wahana.address.to_string(), "--path", path])
+            .env("HOOK_KEY", &self.key);
+        Ok(command)
+    }
+}
+
+/// A program that writes the rows of events into a database, without wahana.
+pub(super) fn event_rows(database: &Database) -> Command {
+    let mut command = command(&program("event_rows"));
+    command.env("WAHANA_DATABASE__URL", &database.url);
+    command
 }
 
 /// A bare route that answers the same bytes.

@@ -54,8 +54,18 @@ impl Measured {
 
     /// How many requests are answered in a second.
     pub(super) fn throughput(what: &str, yardstick: &[Outcome], wahana: &[Outcome], target: Target) -> Self {
-        let of = |outcomes: &[Outcome]| median(outcomes.iter().map(|outcome| outcome.requests_per_second));
-        let (yardstick, wahana) = (of(yardstick), of(wahana));
+        let of = |outcomes: &[Outcome]| -> Vec<f64> {
+            outcomes
+                .iter()
+                .map(|outcome| outcome.requests_per_second)
+                .collect()
+        };
+        Self::rates(what, &of(yardstick), &of(wahana), target)
+    }
+
+    /// How many of something are done in a second, by the yardstick and by wahana in turn.
+    pub(super) fn rates(what: &str, yardstick: &[f64], wahana: &[f64], target: Target) -> Self {
+        let (yardstick, wahana) = (median(yardstick.iter().copied()), median(wahana.iter().copied()));
         Self {
             what: what.to_owned(),
             yardstick: Some(format!("{yardstick:.0}/s")),

@@ -15,6 +15,8 @@ use super::http;
 use crate::interruption::{self, Interruption};
 
 const LONGEST_START: Duration = Duration::from_mins(1);
+/// Linux counts the time of programs in hundredths of a second, on every machine.
+const TICKS_PER_SECOND: u64 = 100;
 
 /// A running program. Dropping it ends it.
 pub(super) struct Server {
@@ -83,6 +85,22 @@ impl Server {
             .and_then(|number| number.trim().parse().ok())
             .context("the system does not say how much memory a program holds")?;
         Ok(kibibytes * 1024)
+    }
+
+    /// How much time of the processors it has taken since its start.
+    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in parentheses may hold anything; user and system time are the 14th and 15th field.
+        let fields = stat.rsplit_once(") ").context("a strange /proc/…/stat")?.1;
+        let ticks: Vec<u64> = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Duration::from_millis(
+            ticks.iter().sum::<u64>() * 1000 / TICKS_PER_SECOND,
+        ))
     }
 
     /// An error if it ended, or should be ready by now.
