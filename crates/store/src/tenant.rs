@@ -153,6 +153,24 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Adds rows, which become the organization's.
+    pub(crate) async fn insert_many<A>(&self, mut rows: Vec<A>) -> Result<(), StoreError>
+    where
+        A: ActiveModelTrait + Send,
+        A::Entity: TenantOwned,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut rows {
+            row.set(A::Entity::ORGANIZATION, self.organization.as_uuid().into());
+        }
+        A::Entity::insert_many(rows)
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
     /// Adds a row, which becomes the organization's, unless a rule of uniqueness stands in the way; says
     /// whether it did.
     pub(crate) async fn insert_if_absent<A>(&self, mut row: A) -> Result<bool, StoreError>

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use waha_client::events::EventNews;
 use wahana_domain::SessionId;
 use wahana_store::{
     StoreError, Tenant,
     activity::Tally,
     events::{self, EventState, StoredEvent},
+    messages::Ledger,
     sessions,
 };
 
@@ -85,26 +87,35 @@ async fn apply_batch(
     let known = sessions::lock(&tx, session).await?;
     let mut waiting = events::waiting(&tx, session, BATCH).await?;
     waiting.retain(is_wanted);
+    let read: Vec<(&StoredEvent, Option<EventNews>)> = waiting
+        .iter()
+        .map(|event| {
+            (
+                event,
+                known.as_ref().and_then(|known| effects::read(known, event)),
+            )
+        })
+        .collect();
+    let keys = read
+        .iter()
+        .filter_map(|(_, news)| news.as_ref().and_then(effects::message_key));
+    let mut messages = Ledger::open(&tx, session, keys).await?;
     let mut tally = Tally::new();
     let (mut applied, mut ignored) = (Vec::new(), Vec::new());
     let (mut doubtful, mut moved) = (false, false);
-    for event in &waiting {
-        let is_understood = match &known {
-            Some(known) => {
-                let effect = effects::take_in(&tx, known, event, &mut tally).await?;
-                doubtful |= effect.is_doubtful;
-                moved |= effect.is_status;
-                effect.is_understood
-            }
-            // It was deleted since.
-            None => false,
-        };
-        if is_understood {
-            applied.push(event.id);
-        } else {
+    for (event, news) in read {
+        tally.event_at(event.happened_at.min(event.received_at));
+        // One without news was not understood, or its session was deleted since.
+        let (Some(known), Some(news)) = (&known, news) else {
             ignored.push(event.id);
-        }
+            continue;
+        };
+        let effect = effects::take_in(&tx, known, event, news, (&mut messages, &mut tally)).await?;
+        doubtful |= effect.is_doubtful;
+        moved |= effect.is_status;
+        applied.push(event.id);
     }
+    messages.write(&tx, &mut tally).await?;
     events::finish(&tx, &applied, EventState::Applied).await?;
     events::finish(&tx, &ignored, EventState::Ignored).await?;
     if known.is_some() {

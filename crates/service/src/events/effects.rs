@@ -8,7 +8,7 @@ use wahana_store::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
     events::StoredEvent,
-    messages::{self, Acknowledgement},
+    messages::{self, Acknowledgement, Ledger},
     sessions,
 };
 
@@ -21,37 +21,22 @@ const PROMPT: Duration = Duration::from_secs(10);
 const STORIES: &str = "status@broadcast";
 
 /// What came of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Effect {
-    /// Whether it was understood.
-    pub(super) is_understood: bool,
     /// Whether WAHA should be asked how its sessions are now.
     pub(super) is_doubtful: bool,
     /// Whether it says what the session's status is now, which may not be what is wanted.
     pub(super) is_status: bool,
 }
 
-/// Takes one event of a session into account, in the transaction that ends its waiting.
-pub(super) async fn take_in(
-    tx: &TenantTx,
-    session: &Session,
-    event: &StoredEvent,
-    tally: &mut Tally,
-) -> Result<Effect, StoreError> {
-    // Nothing comes in before it happened; WAHA's clock may be ahead.
-    let happened_at = event.happened_at.min(event.received_at);
-    tally.event_at(happened_at);
-    let mut effect = Effect {
-        is_understood: true,
-        is_doubtful: false,
-        is_status: false,
-    };
+/// What an event says; `None`, with a word in the log, if it cannot be understood.
+pub(super) fn read(session: &Session, event: &StoredEvent) -> Option<EventNews> {
     let news = match EventEnvelope::parse(&event.payload) {
         Ok(envelope) => envelope.news().map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let news = match news {
-        Ok(news) => news,
+    match news {
+        Ok(news) => Some(news),
         Err(reason) => {
             tracing::warn!(
                 organization.id = %session.organization_id,
@@ -61,10 +46,31 @@ pub(super) async fn take_in(
                 reason,
                 "an event of WAHA's could not be understood and changes nothing"
             );
-            effect.is_understood = false;
-            return Ok(effect);
+            None
         }
-    };
+    }
+}
+
+/// The key of the message that an event speaks of, if it speaks of one.
+pub(super) fn message_key(news: &EventNews) -> Option<&str> {
+    match news {
+        EventNews::Message(news) => Some(&news.key),
+        EventNews::Acknowledgement(news) => Some(&news.key),
+        EventNews::Status(_) | EventNews::Call | EventNews::GroupChange | EventNews::Other => None,
+    }
+}
+
+/// Takes what one event of a session says into account, in the transaction that ends its waiting.
+pub(super) async fn take_in(
+    tx: &TenantTx,
+    session: &Session,
+    event: &StoredEvent,
+    news: EventNews,
+    (messages, tally): (&mut Ledger, &mut Tally),
+) -> Result<Effect, StoreError> {
+    // Nothing comes in before it happened; WAHA's clock may be ahead.
+    let happened_at = event.happened_at.min(event.received_at);
+    let mut effect = Effect::default();
     match news {
         EventNews::Status(news) => {
             let is_latest = sessions::hear(tx, session.id, &status(&news, happened_at)).await?;
@@ -73,12 +79,12 @@ pub(super) async fn take_in(
         }
         EventNews::Message(news) => {
             if let Some(news) = message(news, happened_at, event.received_at) {
-                messages::hear(tx, session.id, &news, tally).await?;
+                messages.hear(&news);
             }
         }
         EventNews::Acknowledgement(news) => {
             if let Some(news) = acknowledgement(news) {
-                messages::acknowledge(tx, session.id, &news, tally).await?;
+                messages.acknowledge(&news);
             }
         }
         EventNews::Call => tally.add(

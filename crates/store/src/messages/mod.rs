@@ -5,7 +5,7 @@ mod news;
 use sea_orm::{ActiveValue::Set, ColumnTrait};
 use wahana_domain::{ChatId, DeliveryStatus, Direction, MessageId, MessageKind, OutgoingMessage, Timestamp};
 
-pub use news::{Accepted, Acknowledgement, MessageNews, accept, acknowledge, hear};
+pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
 
 use crate::{StoreError, TenantTx, entity::message};
 

@@ -5,8 +5,12 @@
 //! is counted follows from the row; so neither their order nor their number matters. Whoever calls these
 //! functions holds the lock of the session's row.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel};
-use wahana_domain::{DeliveryStatus, Direction, MessageId, MessageKind, SessionId, Timestamp};
+use wahana_domain::{
+    DeliveryStatus, Direction, MessageId, MessageKind, OrganizationId, SessionId, Timestamp,
+};
 
 use crate::{
     StoreError, TenantTx,
@@ -61,52 +65,109 @@ pub struct Accepted<'a> {
     pub happened_at: Timestamp,
 }
 
-/// Takes in that there is a message.
-pub async fn hear(
-    tx: &TenantTx,
+/// What WAHA said of messages of one session, before it is written: many events speak of the same message, and
+/// many messages are read and written in one statement.
+#[derive(Debug)]
+pub struct Ledger {
     session: SessionId,
-    news: &MessageNews,
-    tally: &mut Tally,
-) -> Result<(), StoreError> {
-    let known = with_key(tx, session, &news.key).await?;
-    let before = known.clone();
-    // A row without a time came from an acknowledgement, which knows no more than the key and the chat.
-    let is_described = known.as_ref().is_some_and(|row| row.happened_at.is_some());
-    let mut row = known.unwrap_or_else(|| new_row(tx, session, &news.key, news.direction));
-    if !is_described {
-        row.chat_id.clone_from(&news.chat_id);
-        news.direction.as_str().clone_into(&mut row.direction);
-        news.kind.as_str().clone_into(&mut row.kind);
-        row.sender.clone_from(&news.sender);
-    }
-    row.waha_message_id
-        .get_or_insert_with(|| news.waha_message_id.clone());
-    row.happened_at = earlier(row.happened_at, Some(news.happened_at.as_micros()));
-    advance(&mut row, news.status);
-    write(tx, before, row, tally).await
+    now: Timestamp,
+    organization: OrganizationId,
+    entries: BTreeMap<String, Entry>,
 }
 
-/// Takes in how far a message came. One that nothing else is known of gets a row that counts as nothing, so that
-/// its acknowledgements may come before it.
-pub async fn acknowledge(
-    tx: &TenantTx,
-    session: SessionId,
-    news: &Acknowledgement,
-    tally: &mut Tally,
-) -> Result<(), StoreError> {
-    let before = with_key(tx, session, &news.key).await?;
-    let mut row = match &before {
-        Some(row) if row.direction == Direction::Incoming.as_str() => return Ok(()),
-        Some(row) => row.clone(),
-        None => {
-            let mut row = new_row(tx, session, &news.key, Direction::Outgoing);
+#[derive(Debug)]
+struct Entry {
+    before: Option<Model>,
+    after: Model,
+}
+
+impl Ledger {
+    /// Opens it for the messages with these keys.
+    pub async fn open(
+        tx: &TenantTx,
+        session: SessionId,
+        keys: impl IntoIterator<Item = &str>,
+    ) -> Result<Self, StoreError> {
+        let keys: BTreeSet<&str> = keys.into_iter().collect();
+        let known = if keys.is_empty() {
+            Vec::new()
+        } else {
+            tx.find::<message::Entity>()
+                .filter(Column::SessionId.eq(session.as_uuid()))
+                .filter(Column::MessageKey.is_in(keys))
+                .all()
+                .await?
+        };
+        let entries = known.into_iter().filter_map(|row| {
+            let entry = Entry {
+                before: Some(row.clone()),
+                after: row,
+            };
+            Some((entry.after.message_key.clone()?, entry))
+        });
+        Ok(Self {
+            session,
+            now: tx.now(),
+            organization: tx.organization_id(),
+            entries: entries.collect(),
+        })
+    }
+
+    /// Takes in that there is a message.
+    pub fn hear(&mut self, news: &MessageNews) {
+        let row = self.entry(&news.key, news.direction);
+        // A row without a time came from an acknowledgement, which knows no more than the key and the chat.
+        if row.happened_at.is_none() {
             row.chat_id.clone_from(&news.chat_id);
-            row.waha_message_id = Some(news.waha_message_id.clone());
-            row
+            news.direction.as_str().clone_into(&mut row.direction);
+            news.kind.as_str().clone_into(&mut row.kind);
+            row.sender.clone_from(&news.sender);
         }
-    };
-    advance(&mut row, news.status);
-    write(tx, before, row, tally).await
+        row.waha_message_id
+            .get_or_insert_with(|| news.waha_message_id.clone());
+        row.happened_at = earlier(row.happened_at, Some(news.happened_at.as_micros()));
+        advance(row, news.status);
+    }
+
+    /// Takes in how far a message came. One that nothing else is known of gets a row that counts as nothing, so
+    /// that its acknowledgements may come before it.
+    pub fn acknowledge(&mut self, news: &Acknowledgement) {
+        let row = self.entry(&news.key, Direction::Outgoing);
+        if row.direction == Direction::Incoming.as_str() {
+            return;
+        }
+        if row.chat_id.is_empty() {
+            row.chat_id.clone_from(&news.chat_id);
+        }
+        row.waha_message_id
+            .get_or_insert_with(|| news.waha_message_id.clone());
+        advance(row, news.status);
+    }
+
+    /// Writes what is new, and counts it.
+    pub async fn write(self, tx: &TenantTx, tally: &mut Tally) -> Result<(), StoreError> {
+        let mut new = Vec::new();
+        for Entry { before, after } in self.entries.into_values() {
+            if before.as_ref() == Some(&after) {
+                continue;
+            }
+            count(before.as_ref(), &after, tally);
+            match before {
+                None => new.push(after.into_active_model().reset_all()),
+                Some(_) => change(tx, after).await?,
+            }
+        }
+        tx.insert_many(new).await
+    }
+
+    fn entry(&mut self, key: &str, direction: Direction) -> &mut Model {
+        let (organization, session, now) = (self.organization, self.session, self.now);
+        let new = || Entry {
+            before: None,
+            after: new_row(organization, session, key, direction, now),
+        };
+        &mut self.entries.entry(key.to_owned()).or_insert_with(new).after
+    }
 }
 
 /// Writes down that WAHA took a message which wahana sent. What events said of it before WAHA's answer was here
@@ -139,7 +200,8 @@ pub async fn accept(
     row.waha_message_id = Some(accepted.waha_message_id.to_owned());
     row.happened_at = earlier(row.happened_at, Some(accepted.happened_at.as_micros()));
     advance(&mut row, DeliveryStatus::Accepted);
-    write(tx, Some(before), row, tally).await
+    count(Some(&before), &row, tally);
+    change(tx, row).await
 }
 
 async fn with_key(tx: &TenantTx, session: SessionId, key: &str) -> Result<Option<Model>, StoreError> {
@@ -150,11 +212,17 @@ async fn with_key(tx: &TenantTx, session: SessionId, key: &str) -> Result<Option
         .await
 }
 
-fn new_row(tx: &TenantTx, session: SessionId, key: &str, direction: Direction) -> Model {
-    let now = tx.now().as_micros();
+fn new_row(
+    organization: OrganizationId,
+    session: SessionId,
+    key: &str,
+    direction: Direction,
+    now: Timestamp,
+) -> Model {
+    let now = now.as_micros();
     Model {
         id: MessageId::new().as_uuid(),
-        organization_id: tx.organization_id().as_uuid(),
+        organization_id: organization.as_uuid(),
         session_id: session.as_uuid(),
         chat_id: String::new(),
         direction: direction.as_str().to_owned(),
@@ -188,25 +256,18 @@ fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     }
 }
 
-async fn write(
-    tx: &TenantTx,
-    before: Option<Model>,
-    after: Model,
-    tally: &mut Tally,
-) -> Result<(), StoreError> {
-    if before.as_ref() == Some(&after) {
-        return Ok(());
-    }
-    if let Some(before) = &before {
+/// Counts a message as what it is now, instead of as what it was.
+fn count(before: Option<&Model>, after: &Model, tally: &mut Tally) {
+    if let Some(before) = before {
         uncount(before, tally);
     }
     if let Some(at) = after.happened_at.map(Timestamp::from_micros) {
-        tally.add(at, &counts(&after));
+        tally.add(at, &counts(after));
         tally.message_at(at);
     }
-    if before.is_none() {
-        return tx.insert(after.into_active_model().reset_all()).await;
-    }
+}
+
+async fn change(tx: &TenantTx, after: Model) -> Result<(), StoreError> {
     tx.update::<message::Entity>()
         .set(Column::ChatId, after.chat_id)
         .set(Column::Direction, after.direction)

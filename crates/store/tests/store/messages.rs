@@ -6,7 +6,7 @@ use wahana_domain::{Clock, DeliveryStatus, Direction, MessageId, MessageKind, Se
 use wahana_store::{
     StoreError,
     activity::Tally,
-    messages::{self, Accepted, Acknowledgement, MessageNews},
+    messages::{self, Accepted, Acknowledgement, Ledger, MessageNews},
     sessions,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -62,7 +62,7 @@ fn acknowledged(status: DeliveryStatus) -> Acknowledgement {
 }
 
 /// What is known of a message that wahana sends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Answer,
     Event,
@@ -105,14 +105,14 @@ async fn a_message_of_our_own_counts_once_whoever_speaks_of_it_first(db: &TestDa
                         .await
                         .unwrap();
                 }
-                Event => messages::hear(&tx, session.id, &sent(&world), &mut tally)
-                    .await
-                    .unwrap(),
-                Delivered => {
-                    let news = acknowledged(DeliveryStatus::Delivered);
-                    messages::acknowledge(&tx, session.id, &news, &mut tally)
-                        .await
-                        .unwrap();
+                Event | Delivered => {
+                    let mut ledger = Ledger::open(&tx, session.id, [KEY]).await.unwrap();
+                    if *word == Event {
+                        ledger.hear(&sent(&world));
+                    } else {
+                        ledger.acknowledge(&acknowledged(DeliveryStatus::Delivered));
+                    }
+                    ledger.write(&tx, &mut tally).await.unwrap();
                 }
             }
             tally.write(&tx, session.id).await.unwrap();
