@@ -3,11 +3,13 @@
 //! Labels have few values: routes are templates, methods are known ones, and nothing is labelled with
 //! an organization, session or person.
 
+mod number;
+mod standing;
 mod work;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::RwLock,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
 
@@ -16,10 +18,13 @@ use metrics::{
     Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use wahana_domain::{Clock, SystemClock};
 
 const REQUESTS: &str = "wahana_http_requests_total";
 const DURATION: &str = "wahana_http_request_duration_seconds";
 const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
+/// As Prometheus' own libraries call it.
+const STARTED: &str = "process_start_time_seconds";
 const BUILD: &str = "wahana_build_info";
 
 /// From answers out of memory to the longest waits on WAHA, in seconds.
@@ -30,6 +35,8 @@ const DURATION_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.2
 pub struct Metrics {
     handle: PrometheusHandle,
     is_public: bool,
+    /// The WAHA servers that are shown.
+    servers: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Something counts in this process already, or the buckets are unusable.
@@ -52,10 +59,18 @@ impl Metrics {
         describe_histogram!(DURATION, "How long answering took, in seconds");
         wahana_service::events::describe_metrics();
         describe_gauge!(RESIDENT_MEMORY, "Memory of the process, in bytes");
+        describe_gauge!(STARTED, "When the process began, in seconds since 1970");
         describe_gauge!(BUILD, "Always 1; the version is a label");
+        standing::describe();
         work::describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Self { handle, is_public })
+        let started = u64::try_from(SystemClock.now().as_seconds()).unwrap_or(0);
+        gauge!(STARTED).set(number::as_gauge(started));
+        Ok(Self {
+            handle,
+            is_public,
+            servers: Arc::default(),
+        })
     }
 
     pub(crate) const fn is_public(&self) -> bool {

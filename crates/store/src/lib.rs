@@ -46,9 +46,9 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    HookedServer, HookedSession, JobClaim, JobCount, JobQuery, Lease, Leftover, NewPlatformToken, NewServer,
-    NewUser, PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionInNeed,
-    SessionOnServer, StoredPassword, UserChange,
+    HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot, Lease, Leftover,
+    NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad,
+    SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

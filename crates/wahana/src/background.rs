@@ -19,7 +19,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_mins(1);
 const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 /// How often what moved sessions left on WAHA servers is deleted there.
 const LEFTOVERS_INTERVAL: Duration = Duration::from_mins(1);
-/// How often background work is counted.
+/// How often background work and sessions are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 /// How often the tables are measured, at most.
 const MEASURE_INTERVAL: Duration = Duration::from_mins(1);
@@ -53,6 +53,7 @@ pub(crate) fn start(
     if role.works() {
         every("periodic jobs", UPKEEP_INTERVAL, Act::BeginJobs);
         every("counting jobs", COUNT_INTERVAL, Act::CountJobs);
+        every("counting sessions", COUNT_INTERVAL, Act::CountSessions);
         let worker = services.clone();
         background.start("jobs", move |stop| {
             let services = worker.clone();
@@ -90,6 +91,8 @@ enum Act {
     BeginJobs,
     /// Counts background work.
     CountJobs,
+    /// Counts sessions, and looks how events and WAHA servers stand.
+    CountSessions,
 }
 
 impl Act {
@@ -110,6 +113,11 @@ impl Act {
             Self::CountJobs => {
                 let counts = platform::jobs::counts(services, &Operator::CommandLine).await?;
                 metrics.show_jobs(&counts, services.now());
+                Ok(())
+            }
+            Self::CountSessions => {
+                let standing = platform::standing::look(services, &Operator::CommandLine).await?;
+                metrics.show_standing(&standing);
                 Ok(())
             }
         }

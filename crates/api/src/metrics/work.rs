@@ -5,7 +5,7 @@ use metrics::{describe_gauge, gauge};
 use wahana_domain::{JobState, Timestamp};
 use wahana_service::{TableSize, jobs::JobKind, platform::jobs::JobCount};
 
-use super::Metrics;
+use super::{Metrics, number::as_gauge};
 
 const JOBS: &str = "wahana_jobs";
 const OLDEST: &str = "wahana_jobs_oldest_waiting_seconds";
@@ -51,25 +51,6 @@ impl Metrics {
         for size in sizes {
             gauge!(ROWS, "table" => size.table).set(as_gauge(size.rows));
             gauge!(BYTES, "table" => size.table).set(as_gauge(size.bytes));
-        }
-    }
-}
-
-/// The number, as exact as a gauge can be.
-fn as_gauge(number: u64) -> f64 {
-    const HALF: f64 = 4_294_967_296.0;
-    let half = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-    half(number >> 32) * HALF + half(number & u64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_numbers_are_shown_as_they_are() {
-        for (number, shown) in [(0, "0"), (7, "7"), (5_000_000_000, "5000000000")] {
-            assert_eq!(as_gauge(number).to_string(), shown);
         }
     }
 }

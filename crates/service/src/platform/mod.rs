@@ -13,6 +13,7 @@ pub mod keys;
 pub mod moving;
 pub mod organizations;
 pub mod servers;
+pub mod standing;
 pub mod tokens;
 pub mod users;
 

@@ -17,6 +17,7 @@ mod retention;
 mod secrets;
 mod servers;
 mod sessions;
+mod standing;
 mod tokens;
 mod upkeep;
 
@@ -40,6 +41,7 @@ pub use people::{NewUser, StoredPassword, UserChange};
 pub use secrets::Reencrypted;
 pub use servers::{NewServer, ServerChange, ServerLoad};
 pub use sessions::{SessionChanges, SessionOnServer};
+pub use standing::{LastSnapshot, SessionCount};
 pub use tokens::NewPlatformToken;
 pub use upkeep::{ServerInCare, SessionInNeed};
 

@@ -32,6 +32,7 @@ mod secrets;
 mod servers;
 mod session_list;
 mod sessions;
+mod standing;
 mod table_sizes;
 mod transactions;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 17] = [
+const SOURCES: [(&str, &str); 18] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -20,6 +20,7 @@ const SOURCES: [(&str, &str); 17] = [
     ("secrets", include_str!("../../src/platform/secrets.rs")),
     ("servers", include_str!("../../src/platform/servers.rs")),
     ("sessions", include_str!("../../src/platform/sessions.rs")),
+    ("standing", include_str!("../../src/platform/standing.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
     ("upkeep", include_str!("../../src/platform/upkeep.rs")),
 ];
@@ -110,6 +111,9 @@ sessions::session
 sessions::session_changes
 sessions::sessions_on_server
 sessions::waha_names_on_server
+standing::last_snapshots
+standing::oldest_waiting_event
+standing::session_counts
 tokens::insert_platform_token
 tokens::platform_tokens
 tokens::revoke_platform_token

@@ -26,7 +26,11 @@ fn worked() -> Installation {
     loop {
         let counts = worker.get_from(&metrics, "/metrics");
         let is_shown = [
+            "process_start_time_seconds ",
             "wahana_jobs{",
+            r#"wahana_sessions{status="working"} 0"#,
+            r#"wahana_sessions_not_as_wanted{reason="phone_needed"} 0"#,
+            "wahana_waha_events_oldest_waiting_seconds 0",
             "wahana_jobs_oldest_waiting_seconds{",
             "wahana_table_rows{",
         ]
