@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::bail;
 
 use crate::cargo::{self, DENY, MACHETE};
-use crate::{openapi, source_rules};
+use crate::{alert_rules, openapi, source_rules};
 
 struct Step {
     name: &'static str,
@@ -25,6 +25,11 @@ const STEPS: &[Step] = &[
         name: "source rules",
         run: source_rules::check,
         remedy: "change the places named above",
+    },
+    Step {
+        name: "alert rules",
+        run: alert_rules::check,
+        remedy: "change deploy/prometheus/alerts.yaml and docs/operations.md together",
     },
     Step {
         name: "unused dependencies",

@@ -8,6 +8,7 @@
     reason = "the progress of a task is for the person who started it"
 )]
 
+mod alert_rules;
 mod bench;
 mod cargo;
 mod check;

@@ -57,7 +57,8 @@ pub(crate) fn is_tracked(path: &str) -> anyhow::Result<bool> {
     Ok(!files(&["--", path])?.is_empty())
 }
 
-fn files(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
+/// The files that `git ls-files` names with these arguments.
+pub(crate) fn files(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
     let output = Command::new("git")
         .args(["ls-files", "-z"])
         .args(arguments)
