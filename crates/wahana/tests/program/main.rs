@@ -8,6 +8,7 @@
 mod command_line;
 mod demo;
 mod doctor;
+mod faults;
 mod hooks;
 mod installation;
 mod keys;

@@ -1,0 +1,6 @@
+//! Processes that die, freeze and come back, over a real WAHA simulator.
+
+mod killed;
+mod leaders;
+mod process;
+mod world;

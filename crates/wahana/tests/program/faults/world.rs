@@ -1,0 +1,143 @@
+//! An installation over a test database, with a simulated WAHA server and an organization.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER, sign};
+use waha_sim::{Status, WahaSim};
+use wahana_testkit::database::TestDatabase;
+
+use super::process::Process;
+use crate::installation::Installation;
+
+const UPSTREAM_KEY: &str = "upstream-key-of-the-platform";
+/// Nobody listens there: what WAHA tells comes from the tests themselves.
+const HOOK_URL: &str = "http://127.0.0.1:9";
+
+pub(super) struct World<'a> {
+    pub(super) database: &'a TestDatabase,
+    pub(super) installation: Installation,
+    /// For the processes' logs.
+    pub(super) folder: TempDir,
+    pub(super) sim: WahaSim,
+    http: reqwest::Client,
+    bearer: String,
+    hook_path: String,
+    hook_key: SecretString,
+    processes: AtomicU32,
+}
+
+impl<'a> World<'a> {
+    pub(super) async fn new(database: &'a TestDatabase) -> Self {
+        // Another world of the same process may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).time_scale(0.02);
+        let sim = sim.start().await.unwrap();
+        let installation = Installation::empty();
+        installation.run(&["keys", "init"]).expect_success();
+        let url = database.settings().url;
+        let settings = format!(
+            "hook_url = {HOOK_URL:?}\n[database]\nurl = {:?}\nmax_connections = 4\n\
+             [reconcile]\ninterval_seconds = 1\n[sync]\nmax_age_seconds = 1\n",
+            url.expose_secret()
+        );
+        installation.write("wahana.toml", &settings);
+        let base_url = sim.base_url();
+        let add = [
+            "servers",
+            "add",
+            "--name",
+            "one",
+            "--base-url",
+            &base_url,
+            "--key-stdin",
+        ];
+        installation.run_with_input(&add, UPSTREAM_KEY).expect_success();
+        let run = |line: &str| {
+            let arguments: Vec<&str> = line.split(' ').collect();
+            installation.run(&arguments)
+        };
+        let hook = run("--json servers hook one").json();
+        run("organizations create --name Shops").expect_success();
+        run("users create --email owner@example.com --organization Shops --role owner").expect_success();
+        let token = run("--json tokens create --organization Shops --user owner@example.com").json();
+        let hook_path = hook["WHATSAPP_HOOK_URL"].as_str().unwrap();
+        Self {
+            hook_path: hook_path.strip_prefix(HOOK_URL).unwrap().to_owned(),
+            hook_key: hook["WHATSAPP_HOOK_HMAC_KEY"].as_str().unwrap().into(),
+            bearer: format!("Bearer {}", token["bearer"].as_str().unwrap()),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            processes: AtomicU32::new(0),
+            database,
+            installation,
+            sim,
+        }
+    }
+
+    pub(super) fn next_number(&self) -> u32 {
+        self.processes.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes a session, which starts or not, and says what it is called on WAHA.
+    pub(super) async fn session(&self, process: &Process, name: &str, starts: bool) -> String {
+        let url = format!("http://{}/api/waha/sessions", process.address);
+        let request = self.http.post(url).header("authorization", &self.bearer);
+        let body = json!({"session_name": name, "start": starts});
+        let answer = request.json(&body).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, StatusCode::CREATED, "{text}");
+        let query = format!("SELECT waha_name FROM sessions WHERE session_name = '{name}'");
+        self.texts(&query).await.remove(0)
+    }
+
+    /// The same, paired with a number, and wahana knows that it works.
+    pub(super) async fn working(&self, process: &Process, name: &str, number: &str) -> String {
+        let waha_name = self.session(process, name, true).await;
+        self.sim.wait_for_status(&waha_name, Status::ScanQrCode).await;
+        self.sim.pair_with(&waha_name, number).unwrap();
+        self.sim.wait_for_status(&waha_name, Status::Working).await;
+        let query = format!("SELECT status FROM sessions WHERE session_name = '{name}'");
+        eventually(async || self.texts(&query).await == ["working"]).await;
+        waha_name
+    }
+
+    /// Sends an event as WAHA does; an error if there was no answer.
+    pub(super) async fn deliver(&self, address: &str, event: &Value) -> reqwest::Result<StatusCode> {
+        let body = event.to_string();
+        let signature = sign(&self.hook_key, body.as_bytes()).unwrap();
+        let url = format!("http://{address}{}", self.hook_path);
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/json")
+            .header(SIGNATURE_HEADER, signature)
+            .header(SIGNATURE_ALGORITHM_HEADER, "sha512");
+        Ok(request.body(body).send().await?.status())
+    }
+
+    pub(super) async fn texts(&self, query: &str) -> Vec<String> {
+        self.database.texts_unguarded(query).await
+    }
+
+    pub(super) async fn number(&self, query: &str) -> usize {
+        self.texts(query).await.remove(0).parse().unwrap()
+    }
+
+    pub(super) fn calls(&self, route: &str) -> u64 {
+        self.sim.counts().route(route)
+    }
+}
+
+/// Looks again and again until something is so; the test runner ends a test that waits in vain.
+pub(super) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    while !is_so().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
