@@ -32,6 +32,10 @@ const DAYS_BEFORE_1970: i64 = 719_468;
 const DAYS_BEFORE_10000: i64 = 3_652_365;
 
 impl Timestamp {
+    /// How far ahead of a process's present another one may have written a time down: the clocks of several
+    /// machines differ, but not by more.
+    pub const REACH: Duration = Duration::from_mins(10);
+
     /// From microseconds since 1970.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
@@ -66,6 +70,13 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether this is too far ahead of `now` to have been the present of any process whose clock is right: it was
+    /// written down before a clock was set back, and says nothing of what came first.
+    #[must_use]
+    pub fn is_out_of_reach(self, now: Self) -> bool {
+        self.since(now) > Self::REACH
     }
 
     /// This moment and `duration` more.

@@ -150,6 +150,8 @@ pub(crate) async fn verdict_after(
         .filter(Column::SessionId.eq(session.as_uuid()))
         .filter(Column::Subject.eq(Subject::Status.as_str()))
         .filter(Column::HappenedAt.gte(at.as_micros()))
+        // What is later was seen by a clock that was set back since.
+        .filter(Column::HappenedAt.lte(tx.now().plus(Timestamp::REACH).as_micros()))
         .filter(verdict)
         .limit(SAME_MOMENT)
         .all()

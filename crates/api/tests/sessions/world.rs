@@ -361,6 +361,11 @@ impl TickingClock {
         let micros = i64::try_from(by.as_micros()).unwrap();
         self.0.fetch_add(micros, Ordering::SeqCst);
     }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_sub(micros, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TickingClock {

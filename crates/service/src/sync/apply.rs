@@ -34,7 +34,7 @@ pub(super) async fn apply(
         let observation = observation(listed, asked_at);
         let is_deleted = listed.is_none()
             && session.desired_status == DesiredStatus::Deleted
-            && session.updated_at < asked_at;
+            && (session.updated_at < asked_at || session.updated_at.is_out_of_reach(asked_at));
         if is_deleted {
             changes.entry(tenant).or_default().push(News::Deleted(session.id));
         } else if let Some(change) = observation.change(&session) {

@@ -7,7 +7,7 @@ use wahana_domain::{PhoneNumber, SessionId, SessionStatus, Timestamp};
 
 use super::{
     history, living, lock_row, number_is_taken,
-    observation::{NUMBER_TAKEN, Verdict},
+    observation::{NUMBER_TAKEN, Verdict, seen_at},
 };
 use crate::{
     StoreError, TenantTx,
@@ -37,7 +37,7 @@ pub async fn hear(tx: &TenantTx, id: SessionId, news: &StatusNews) -> Result<boo
         return Ok(false);
     };
     let status = SessionStatus::from_waha(&news.waha_status);
-    let is_latest = row.observed_at.is_none_or(|observed_at| {
+    let is_latest = seen_at(&row, tx.now()).is_none_or(|observed_at| {
         let known = row.waha_status.as_deref();
         (observed_at, place(known)) <= (news.happened_at.as_micros(), place(Some(&news.waha_status)))
     });
@@ -117,7 +117,8 @@ async fn number(tx: &TenantTx, row: &Model, news: &StatusNews) -> Result<Number,
     // A number that an earlier release wrote down was named when the session was last observed.
     let known_since = row
         .phone_number_at
-        .or_else(|| row.phone_number.as_ref().and(row.observed_at));
+        .or_else(|| row.phone_number.as_ref().and(row.observed_at))
+        .filter(|known| !Timestamp::from_micros(*known).is_out_of_reach(tx.now()));
     let known = (known_since, row.phone_number.as_deref());
     if known > (Some(news.happened_at.as_micros()), Some(number.as_str())) {
         return Ok(Number::Unchanged);

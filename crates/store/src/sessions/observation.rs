@@ -72,10 +72,7 @@ impl Observation {
     /// What of this is new about a session; `None` if nothing is, or if later news is known.
     #[must_use]
     pub fn change(&self, session: &Session) -> Option<ObservedChange> {
-        if session
-            .observed_at
-            .is_some_and(|observed_at| self.asked_at < observed_at)
-        {
+        if !self.is_later_than(session.observed_at) {
             return None;
         }
         let is_first = session.observed_at.is_none();
@@ -111,9 +108,8 @@ impl Observation {
     #[must_use]
     pub fn claim(&self, session: &Session) -> Option<ObservedChange> {
         let is_waiting = session.last_error.as_deref() == Some(NUMBER_TAKEN);
-        let is_later = session.observed_at.is_none_or(|at| at <= self.asked_at);
         let (number, word) = (self.phone_number.as_ref()?, self.waha_status.as_ref()?);
-        (is_waiting && is_later).then(|| ObservedChange {
+        (is_waiting && self.is_later_than(session.observed_at)).then(|| ObservedChange {
             session: session.id,
             status: SessionStatus::from_waha(word),
             waha_status: Some(word.clone()),
@@ -121,6 +117,11 @@ impl Observation {
             last_error: None,
             observed_at: self.asked_at,
         })
+    }
+
+    /// Whether WAHA was asked after what is known. When it is written, that is found out once more.
+    fn is_later_than(&self, observed_at: Option<Timestamp>) -> bool {
+        observed_at.is_none_or(|known| known <= self.asked_at || known.is_out_of_reach(self.asked_at))
     }
 
     fn last_error(&self, session: &Session, status: SessionStatus) -> Option<String> {
@@ -175,13 +176,20 @@ fn required_step(word: &str) -> String {
     }
 }
 
+/// When WAHA was last seen to say something of a session, in microseconds; `None` if never, or if that was by a
+/// clock that was set back since: it would hide for so long what is.
+pub(super) fn seen_at(row: &session::Model, now: Timestamp) -> Option<i64> {
+    row.observed_at
+        .filter(|known| !Timestamp::from_micros(*known).is_out_of_reach(now))
+}
+
 /// Writes an observed change, unless later news are known by now. A number that another session of the
 /// organization holds is not taken from it: the caller learns of the conflict from the error and writes the rest
 /// without it, in a new transaction.
 pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), StoreError> {
     let at = change.observed_at.as_micros();
     let found = lock_row(tx, change.session).await?;
-    let Some(row) = found.filter(|row| row.observed_at.is_none_or(|known| known <= at)) else {
+    let Some(row) = found.filter(|row| seen_at(row, tx.now()).is_none_or(|known| known <= at)) else {
         return Ok(());
     };
     let is_gone = change.waha_status.is_none();

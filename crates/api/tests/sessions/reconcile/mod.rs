@@ -1,6 +1,7 @@
 //! What wahana does by itself about sessions that are not as their organizations want them.
 
 mod attempts;
+mod clock_steps;
 mod drift;
 mod leaders;
 mod moved;

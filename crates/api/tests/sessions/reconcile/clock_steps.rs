@@ -1,0 +1,116 @@
+//! Clocks that are set: by an hour forward, and back again.
+
+use std::{sync::Arc, time::Duration};
+
+use waha_client::{HttpClient, HttpOptions};
+use waha_sim::{Fault, FaultKind, Status};
+use wahana_domain::ProcessId;
+use wahana_service::{Reconciler, ServiceSettings, Services};
+use wahana_testkit::{database::TestDatabase, on_both_databases};
+
+use super::watch::{Watch, at_once};
+use crate::world::{LONG, TickingClock, eventually};
+
+on_both_databases!(
+    what_was_seen_with_a_clock_that_was_ahead_does_not_hide_what_is,
+    what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long,
+    processes_whose_clocks_differ_do_nothing_twice,
+);
+
+const STEP: Duration = Duration::from_hours(1);
+
+async fn what_was_seen_with_a_clock_that_was_ahead_does_not_hide_what_is(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    let session = watch.session().await;
+    let name = session.waha.name.as_str();
+    watch.rounds(1).await;
+    for step in 1..=3 {
+        watch.world.clock.advance(STEP);
+        watch.server.sim.stop_session(name).unwrap();
+        eventually(async || {
+            watch.rounds(1).await;
+            watch.on_waha(&session) == Some(Status::Working)
+        })
+        .await;
+        watch.rounds(1).await;
+        watch.world.clock.set_back(STEP);
+        assert_eq!(watch.owner.status("shop").await["status"], "working");
+        watch.rounds(1).await;
+        assert_eq!(watch.by_itself("sessions.start").await, (2 * step - 1, 2 * step - 1));
+
+        watch.server.sim.stop_session(name).unwrap();
+        watch.world.later();
+        assert_eq!(watch.owner.status("shop").await["status"], "disconnected", "{step}");
+        eventually(async || {
+            watch.rounds(1).await;
+            watch.on_waha(&session) == Some(Status::Working)
+        })
+        .await;
+        watch.rounds(2).await;
+        assert_eq!(watch.by_itself("sessions.start").await, (2 * step, 2 * step));
+    }
+    assert_eq!(watch.calls("POST /api/sessions/{session}/start"), 6);
+}
+
+async fn what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    let session = watch.session().await;
+    watch.rounds(1).await;
+    watch.world.clock.advance(STEP);
+    watch.server.sim.set_fault(Fault::new(FaultKind::Status(500)).method("POST"));
+    watch.server.sim.stop_session(session.waha.name.as_str()).unwrap();
+    watch.rounds(10).await;
+    let (tried, _) = watch.by_itself("sessions.start").await;
+    assert!(tried > 0);
+    watch.server.sim.clear_faults();
+
+    watch.world.clock.set_back(STEP);
+    watch.rounds(2).await;
+    watch.server.sim.wait_for_status(session.waha.name.as_str(), Status::Working).await;
+    watch.rounds(2).await;
+    assert_eq!(watch.by_itself("sessions.start").await, (tried + 1, 1));
+    assert_eq!(watch.owner.status("shop").await["status"], "working");
+}
+
+async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    let session = watch.session().await;
+    let name = session.waha.name.as_str();
+    let clock = Arc::new(TickingClock::default());
+    let settings = ServiceSettings {
+        sync_wait: LONG,
+        ..ServiceSettings::at("http://wahana.test/".parse().unwrap())
+    };
+    let http = HttpClient::new(&HttpOptions::default()).unwrap();
+    let services = Services::new(database.store(clock.clone()).await, http, settings);
+    let other = Reconciler::new(services, ProcessId::new(), at_once());
+    let mut started = 0;
+    let mut both_go_on = async || {
+        watch.server.sim.stop_session(name).unwrap();
+        started += 1;
+        // Each round is begun while what the other one began goes on.
+        eventually(async || {
+            for after in [Duration::from_secs(6), Duration::ZERO] {
+                clock.advance(after);
+                watch.world.clock.advance(after);
+                watch.reconciler.round(watch.server.id).await.unwrap();
+                other.round(watch.server.id).await.unwrap();
+            }
+            watch.reconciler.settle().await;
+            other.settle().await;
+            watch.on_waha(&session) == Some(Status::Working)
+        })
+        .await;
+        assert_eq!(watch.calls("POST /api/sessions/{session}/start"), started);
+        assert_eq!(watch.by_itself("sessions.start").await.0, usize::try_from(started).unwrap());
+    };
+    both_go_on().await;
+    clock.advance(STEP);
+    both_go_on().await;
+    clock.set_back(STEP);
+    both_go_on().await;
+    clock.set_back(STEP);
+    both_go_on().await;
+    clock.advance(STEP);
+    both_go_on().await;
+}
