@@ -20,6 +20,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that nobody used for so long are closed: they hold memory here and on the server.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How long PostgreSQL lets a transaction of ours do nothing before it ends it. No transaction waits for anybody else,
+/// so whoever has one open that long was frozen or is gone, and would hold up everybody with its locks.
+const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "10s");
+
 /// PostgreSQL's code for a role that a connection wants to put on and that does not exist.
 const INVALID_PARAMETER_VALUE: &str = "22023";
 
@@ -140,7 +144,8 @@ async fn runtime(
     max_connections: u32,
     role: &str,
 ) -> Result<DatabaseConnection, StoreError> {
-    match postgres(options.clone(), max_connections).await {
+    let bounded = options.clone().options([IDLE_IN_TRANSACTION]);
+    match postgres(bounded, max_connections).await {
         // Migrations make the role; until then nobody can put it on.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_PARAMETER_VALUE) => {
             Err(StoreError::PendingMigrations(vec![format!("role {role}")]))

@@ -210,9 +210,11 @@ pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {
 /// Whether this code says that the database cannot work now, whatever it was asked.
 fn is_away(code: &str) -> bool {
     // PostgreSQL's have five characters: class 08 is a lost connection, 57P a server that goes down or
-    // comes up, 53 has no room.
+    // comes up, 53 has no room, and 25P03 the end of a connection whose transaction did nothing for too long.
     let is_postgres = code.len() == 5;
-    let postgres = ["08", "57P", "53"].iter().any(|class| code.starts_with(class));
+    let postgres = ["08", "57P", "53", "25P03"]
+        .iter()
+        .any(|class| code.starts_with(class));
     // SQLite's are numbers whose lowest byte says the kind: 5 another process writes for too long, 10 the
     // disk fails, 13 it is full, 14 the file cannot be opened.
     let sqlite = code
@@ -229,7 +231,7 @@ mod tests {
     fn only_codes_of_a_database_that_cannot_work_now_are_taken_for_that() {
         // PostgreSQL: a broken connection, a shutdown, too many connections; SQLite: busy, busy after a
         // crash, a full disk, an unreadable file.
-        for code in ["08006", "57P01", "53300", "5", "261", "13", "14"] {
+        for code in ["08006", "57P01", "53300", "25P03", "5", "261", "13", "14"] {
             assert!(is_away(code), "{code}");
         }
         // PostgreSQL: a duplicate, a missing privilege, a cancelled statement, a numeric code; SQLite: an

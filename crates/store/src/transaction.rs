@@ -1,14 +1,22 @@
 //! A transaction of either database that behaves alike on both.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::async_trait::async_trait;
 
 use crate::{error::StoreError, open_transactions::OpenTransaction};
+
+/// How long a statement may take on PostgreSQL. A server that hangs, a network that loses everything, and whoever
+/// holds a lock and does not go on would else be waited for without end.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(20);
 
 /// Whether a transaction writes. SQLite wants to know at its beginning: one that reads first and
 /// writes later fails with "database is locked" when another wrote in between.
@@ -45,7 +53,11 @@ impl Transaction {
             },
         };
         Ok(Self {
-            inner: connection.begin_with_options(options).await?,
+            inner: bounded(
+                connection.get_database_backend(),
+                connection.begin_with_options(options),
+            )
+            .await?,
             has_failed: AtomicBool::new(false),
             _open: open,
         })
@@ -53,14 +65,16 @@ impl Transaction {
 
     /// Makes the changes last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let backend = self.inner.get_database_backend();
         if self.has_failed.load(Ordering::Relaxed) {
-            self.inner.rollback().await?;
+            bounded(backend, self.inner.rollback()).await?;
             return Err(StoreError::TransactionFailed);
         }
-        Ok(self.inner.commit().await?)
+        Ok(bounded(backend, self.inner.commit()).await?)
     }
 
-    fn watch<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
+    async fn watch<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let outcome = bounded(self.inner.get_database_backend(), statement).await;
         if outcome.is_err() {
             self.has_failed.store(true, Ordering::Relaxed);
         }
@@ -75,20 +89,36 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.watch(self.inner.execute_raw(statement).await)
+        self.watch(self.inner.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.watch(self.inner.execute_unprepared(sql).await)
+        self.watch(self.inner.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.watch(self.inner.query_one_raw(statement).await)
+        self.watch(self.inner.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.watch(self.inner.query_all_raw(statement).await)
+        self.watch(self.inner.query_all_raw(statement)).await
     }
+}
+
+/// Waits for the database, but not without end.
+async fn bounded<T>(
+    backend: DbBackend,
+    statement: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    if backend == DbBackend::Sqlite {
+        // It waits for its only writer at most, which has a bound of its own.
+        return statement.await;
+    }
+    let outcome = tokio::time::timeout(LONGEST_STATEMENT, statement).await;
+    outcome.unwrap_or_else(|_| {
+        let error = io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time");
+        Err(DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Io(error).into())))
+    })
 }
 
 /// A page's limit or offset that both databases can hold: the driver panics at numbers beyond.

@@ -9,6 +9,7 @@ mod access_tokens;
 mod audit;
 mod caches;
 mod errors;
+mod frozen;
 mod hooks;
 mod identities;
 mod invitations;
