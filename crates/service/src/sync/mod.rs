@@ -110,9 +110,11 @@ impl Synchronizer {
             is_fresh: true,
             reason: None,
         };
+        let now = self.0.store.clock().now();
         for (number, server) in servers.iter().enumerate() {
             let (synced_at, failure) = self.view(*server).news();
-            let is_fresh = synced_at.is_some_and(|at| at >= oldest_allowed);
+            // A time in the future means that the clock was set back, and says nothing.
+            let is_fresh = synced_at.is_some_and(|at| at >= oldest_allowed && at <= now);
             report.synced_at = match (number, report.synced_at, synced_at) {
                 (0, _, at) => at,
                 (_, Some(oldest), Some(at)) => Some(oldest.min(at)),

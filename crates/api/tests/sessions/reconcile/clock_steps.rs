@@ -14,6 +14,7 @@ use crate::world::{LONG, TickingClock, eventually};
 on_both_databases!(
     what_was_seen_with_a_clock_that_was_ahead_does_not_hide_what_is,
     what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long,
+    what_was_known_before_the_clock_was_set_back_is_not_fresh,
     processes_whose_clocks_differ_do_nothing_twice,
 );
 
@@ -36,11 +37,18 @@ async fn what_was_seen_with_a_clock_that_was_ahead_does_not_hide_what_is(databas
         watch.world.clock.set_back(STEP);
         assert_eq!(watch.owner.status("shop").await["status"], "working");
         watch.rounds(1).await;
-        assert_eq!(watch.by_itself("sessions.start").await, (2 * step - 1, 2 * step - 1));
+        assert_eq!(
+            watch.by_itself("sessions.start").await,
+            (2 * step - 1, 2 * step - 1)
+        );
 
         watch.server.sim.stop_session(name).unwrap();
         watch.world.later();
-        assert_eq!(watch.owner.status("shop").await["status"], "disconnected", "{step}");
+        assert_eq!(
+            watch.owner.status("shop").await["status"],
+            "disconnected",
+            "{step}"
+        );
         eventually(async || {
             watch.rounds(1).await;
             watch.on_waha(&session) == Some(Status::Working)
@@ -57,7 +65,10 @@ async fn what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long(da
     let session = watch.session().await;
     watch.rounds(1).await;
     watch.world.clock.advance(STEP);
-    watch.server.sim.set_fault(Fault::new(FaultKind::Status(500)).method("POST"));
+    watch
+        .server
+        .sim
+        .set_fault(Fault::new(FaultKind::Status(500)).method("POST"));
     watch.server.sim.stop_session(session.waha.name.as_str()).unwrap();
     watch.rounds(10).await;
     let (tried, _) = watch.by_itself("sessions.start").await;
@@ -66,10 +77,25 @@ async fn what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long(da
 
     watch.world.clock.set_back(STEP);
     watch.rounds(2).await;
-    watch.server.sim.wait_for_status(session.waha.name.as_str(), Status::Working).await;
+    watch
+        .server
+        .sim
+        .wait_for_status(session.waha.name.as_str(), Status::Working)
+        .await;
     watch.rounds(2).await;
     assert_eq!(watch.by_itself("sessions.start").await, (tried + 1, 1));
     assert_eq!(watch.owner.status("shop").await["status"], "working");
+}
+
+async fn what_was_known_before_the_clock_was_set_back_is_not_fresh(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    watch.session().await;
+    let answer = watch.owner.get("/shop/status").await.ok();
+    assert_eq!(answer.sync()["is_fresh"], true);
+    watch.server.sim.go_away().await;
+    watch.world.clock.set_back(STEP);
+    let answer = watch.owner.get("/shop/status").await.ok();
+    assert_eq!(answer.sync()["is_fresh"], false);
 }
 
 async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase) {
@@ -102,7 +128,10 @@ async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase)
         })
         .await;
         assert_eq!(watch.calls("POST /api/sessions/{session}/start"), started);
-        assert_eq!(watch.by_itself("sessions.start").await.0, usize::try_from(started).unwrap());
+        assert_eq!(
+            watch.by_itself("sessions.start").await.0,
+            usize::try_from(started).unwrap()
+        );
     };
     both_go_on().await;
     clock.advance(STEP);
