@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use waha_client::{HttpClient, HttpOptions};
-use waha_sim::WahaSim;
+use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
     Abilities, AccessToken, Clock, EmailAddress, Language, Membership, Organization, OrganizationId,
@@ -174,6 +174,24 @@ impl<'a> World<'a> {
         let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
         let request = self.http.patch(url).header("authorization", &owner.bearer);
         self.success(request.json(body)).await
+    }
+
+    /// What a request of an owner's to `/api/waha/sessions…` is answered, whatever that is.
+    pub(crate) async fn asked(&self, owner: &Owner, method: Method, path: &str) -> (StatusCode, Value) {
+        let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
+        let request = self.http.request(method, url);
+        self.send(request.header("authorization", &owner.bearer)).await
+    }
+
+    /// A session that is paired with a number and works.
+    pub(crate) async fn working(&self, owner: &Owner, name: &str, number: &str) -> Made {
+        let made = self.made(owner, &json!({"session_name": name})).await;
+        self.sim
+            .wait_for_status(&made.waha_name, Status::ScanQrCode)
+            .await;
+        self.sim.pair_with(&made.waha_name, number).unwrap();
+        self.sim.wait_for_status(&made.waha_name, Status::Working).await;
+        made
     }
 
     async fn success(&self, request: reqwest::RequestBuilder) -> Value {
