@@ -48,7 +48,7 @@ pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
     HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot, Lease, Leftover,
     NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad,
-    SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StoredPassword, UserChange,
+    SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StandingLease, StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

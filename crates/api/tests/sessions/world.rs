@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,7 +18,7 @@ use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
     Abilities, AccessToken, AuditEntry, Clock, EmailAddress, Language, Membership, Organization,
     OrganizationId, OrganizationLimits, OrganizationState, Retention, Role, Secret, ServerId, SessionId,
-    Timestamp, TokenId, UserId,
+    SystemClock, Timestamp, TokenId, UserId,
 };
 use wahana_service::{ServiceSettings, Services};
 use wahana_store::{NewServer, NewUser, Store, Tenant, access_tokens, audit};
@@ -347,29 +347,50 @@ impl Drop for World<'_> {
 
 /// A clock that goes on by a microsecond whenever it is looked at, and otherwise when it is told to.
 #[derive(Debug)]
-pub(crate) struct TickingClock(AtomicI64);
+pub(crate) struct TickingClock {
+    now: AtomicI64,
+    /// How much time has passed beside the machine's own, in microseconds.
+    passed: AtomicU64,
+}
 
 impl Default for TickingClock {
     fn default() -> Self {
         let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-        Self(AtomicI64::new(start.as_micros()))
+        Self {
+            now: AtomicI64::new(start.as_micros()),
+            passed: AtomicU64::new(0),
+        }
     }
 }
 
 impl TickingClock {
+    /// Lets time pass.
     pub(crate) fn advance(&self, by: Duration) {
-        let micros = i64::try_from(by.as_micros()).unwrap();
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        let micros = u64::try_from(by.as_micros()).unwrap();
+        self.passed.fetch_add(micros, Ordering::SeqCst);
+        self.now
+            .fetch_add(i64::try_from(micros).unwrap(), Ordering::SeqCst);
     }
 
+    /// Sets the clock ahead, although no time has passed.
+    pub(crate) fn set_ahead(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap();
+        self.now.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// Sets the clock back.
     pub(crate) fn set_back(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap();
-        self.0.fetch_sub(micros, Ordering::SeqCst);
+        self.now.fetch_sub(micros, Ordering::SeqCst);
     }
 }
 
 impl Clock for TickingClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
+        Timestamp::from_micros(self.now.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed() + Duration::from_micros(self.passed.load(Ordering::SeqCst))
     }
 }

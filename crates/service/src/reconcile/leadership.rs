@@ -7,7 +7,7 @@ use std::{
 };
 
 use wahana_domain::{ProcessId, ServerId, Timestamp};
-use wahana_store::{Lease, Store, Tenant, TenantTx};
+use wahana_store::{Lease, PlatformTx, StandingLease, Store, StoreError, Tenant, TenantTx};
 
 use crate::ServiceError;
 
@@ -20,6 +20,8 @@ pub(super) struct Leadership {
     store: Store,
     process: ProcessId,
     leases: Mutex<HashMap<ServerId, Lease>>,
+    /// What others have, and since when it has stood still, measured by what no clock that is set changes.
+    others: Mutex<HashMap<ServerId, (StandingLease, Duration)>>,
 }
 
 impl Leadership {
@@ -28,6 +30,7 @@ impl Leadership {
             store,
             process,
             leases: Mutex::default(),
+            others: Mutex::default(),
         }
     }
 
@@ -44,7 +47,10 @@ impl Leadership {
             known
         } else {
             let name = format!("reconcile:{server}");
-            tx.take_lease(&name, self.process, until).await?
+            match tx.take_lease(&name, self.process, until).await? {
+                None => self.take_from_the_silent(&tx, server, &name).await?,
+                taken => taken,
+            }
         };
         tx.commit().await?;
         match (&lease, is_kept) {
@@ -58,6 +64,33 @@ impl Leadership {
             }
         }
         Ok(lease)
+    }
+
+    /// Takes a lease that was not renewed for a whole term, although it says that it goes on: who has it died with a
+    /// clock that was ahead, and nobody else's would come to its end for long.
+    async fn take_from_the_silent(
+        &self,
+        tx: &PlatformTx,
+        server: ServerId,
+        name: &str,
+    ) -> Result<Option<Lease>, StoreError> {
+        let Some(seen) = tx.standing_lease(name).await? else {
+            return Ok(None);
+        };
+        let now = self.store.clock().elapsed();
+        let since = {
+            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            let (known, since) = others.entry(server).or_insert_with(|| (seen.clone(), now));
+            if *known != seen {
+                (*known, *since) = (seen.clone(), now);
+            }
+            *since
+        };
+        if now.saturating_sub(since) <= TERM {
+            return Ok(None);
+        }
+        tx.take_standing_lease(&seen, self.process, self.end_of_term())
+            .await
     }
 
     /// A transaction of an organization in which nobody else looks after the server; `None` if another process

@@ -24,6 +24,15 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// A lease as somebody has it at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingLease {
+    /// The lease.
+    pub lease: Lease,
+    /// When it ends, by the clock of who has it.
+    pub expires_at: Timestamp,
+}
+
 impl PlatformTx {
     /// Takes a lease that nobody has until `expires_at`, and keeps one that `owner` has; `None` if
     /// another process has it. Who works for all organizations belongs to none.
@@ -64,6 +73,44 @@ impl PlatformTx {
         };
         let is_ours = lease.owner == owner && self.renew_lease(&lease, expires_at).await?;
         Ok(is_ours.then_some(lease))
+    }
+
+    /// Who has a lease, or had it last; `None` if nobody ever did.
+    pub async fn standing_lease(&self, name: &str) -> Result<Option<StandingLease>, StoreError> {
+        let row = Entity::find_by_id(name).one(&self.transaction).await?;
+        Ok(row.map(|row| StandingLease {
+            expires_at: Timestamp::from_micros(row.expires_at),
+            lease: Lease {
+                name: row.name,
+                owner: row.owner.into(),
+                epoch: row.epoch,
+            },
+        }))
+    }
+
+    /// Takes a lease from a holder that has not renewed it since it was seen like this, whenever it ends: for who
+    /// has seen it stand still for longer than its holder may say nothing. `None` if it was renewed or taken.
+    pub async fn take_standing_lease(
+        &self,
+        seen: &StandingLease,
+        owner: ProcessId,
+        expires_at: Timestamp,
+    ) -> Result<Option<Lease>, StoreError> {
+        let taken = Lease {
+            name: seen.lease.name.clone(),
+            owner,
+            epoch: seen.lease.epoch + 1,
+        };
+        let updated = Entity::update_many()
+            .col_expr(Column::Owner, Expr::value(owner.as_uuid()))
+            .col_expr(Column::Epoch, Expr::value(taken.epoch))
+            .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_micros()))
+            .filter(Column::Name.eq(seen.lease.name.as_str()))
+            .filter(Column::Epoch.eq(seen.lease.epoch))
+            .filter(Column::ExpiresAt.eq(seen.expires_at.as_micros()))
+            .exec(&self.transaction)
+            .await?;
+        Ok((updated.rows_affected == 1).then_some(taken))
     }
 
     /// Keeps a lease for longer; says whether it was still held. One that ended is not held any more,

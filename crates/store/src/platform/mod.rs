@@ -35,7 +35,7 @@ use crate::{
 
 pub use hooks::{HookedServer, HookedSession};
 pub use jobs::{JobClaim, JobCount, JobQuery};
-pub use leases::Lease;
+pub use leases::{Lease, StandingLease};
 pub use leftovers::Leftover;
 pub use people::{NewUser, StoredPassword, UserChange};
 pub use secrets::Reencrypted;

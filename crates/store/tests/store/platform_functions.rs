@@ -58,7 +58,9 @@ jobs::retry_job
 leases::holds_lease
 leases::release_lease
 leases::renew_lease
+leases::standing_lease
 leases::take_lease
+leases::take_standing_lease
 leftovers::due_leftovers
 organizations::insert_membership
 organizations::insert_organization

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{Fault, FaultKind, Status};
-use wahana_domain::ProcessId;
+use wahana_domain::{Clock, ProcessId};
 use wahana_service::{Reconciler, ServiceSettings, Services};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -16,6 +16,7 @@ on_both_databases!(
     what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long,
     what_was_known_before_the_clock_was_set_back_is_not_fresh,
     processes_whose_clocks_differ_do_nothing_twice,
+    a_leader_that_died_with_a_clock_that_was_ahead_is_followed,
 );
 
 const STEP: Duration = Duration::from_hours(1);
@@ -26,7 +27,7 @@ async fn what_was_seen_with_a_clock_that_was_ahead_does_not_hide_what_is(databas
     let name = session.waha.name.as_str();
     watch.rounds(1).await;
     for step in 1..=3 {
-        watch.world.clock.advance(STEP);
+        watch.world.clock.set_ahead(STEP);
         watch.server.sim.stop_session(name).unwrap();
         eventually(async || {
             watch.rounds(1).await;
@@ -64,7 +65,7 @@ async fn what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long(da
     let watch = Watch::new(database).await;
     let session = watch.session().await;
     watch.rounds(1).await;
-    watch.world.clock.advance(STEP);
+    watch.world.clock.set_ahead(STEP);
     watch
         .server
         .sim
@@ -98,18 +99,23 @@ async fn what_was_known_before_the_clock_was_set_back_is_not_fresh(database: &Te
     assert_eq!(answer.sync()["is_fresh"], false);
 }
 
-async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase) {
-    let watch = Watch::new(database).await;
-    let session = watch.session().await;
-    let name = session.waha.name.as_str();
-    let clock = Arc::new(TickingClock::default());
+/// Another process, with a clock of its own.
+async fn process(database: &TestDatabase, clock: &Arc<TickingClock>) -> Reconciler {
     let settings = ServiceSettings {
         sync_wait: LONG,
         ..ServiceSettings::at("http://wahana.test/".parse().unwrap())
     };
     let http = HttpClient::new(&HttpOptions::default()).unwrap();
     let services = Services::new(database.store(clock.clone()).await, http, settings);
-    let other = Reconciler::new(services, ProcessId::new(), at_once());
+    Reconciler::new(services, ProcessId::new(), at_once())
+}
+
+async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    let session = watch.session().await;
+    let name = session.waha.name.as_str();
+    let clock = Arc::new(TickingClock::default());
+    let other = process(database, &clock).await;
     let mut started = 0;
     let mut both_go_on = async || {
         watch.server.sim.stop_session(name).unwrap();
@@ -134,12 +140,40 @@ async fn processes_whose_clocks_differ_do_nothing_twice(database: &TestDatabase)
         );
     };
     both_go_on().await;
-    clock.advance(STEP);
+    clock.set_ahead(STEP);
     both_go_on().await;
     clock.set_back(STEP);
     both_go_on().await;
     clock.set_back(STEP);
     both_go_on().await;
-    clock.advance(STEP);
+    clock.set_ahead(STEP);
     both_go_on().await;
+}
+
+async fn a_leader_that_died_with_a_clock_that_was_ahead_is_followed(database: &TestDatabase) {
+    let watch = Watch::new(database).await;
+    let session = watch.session().await;
+    let clock = Arc::new(TickingClock::default());
+    let other = process(database, &clock).await;
+    watch.world.clock.set_ahead(STEP);
+    watch.rounds(2).await;
+    watch.server.sim.stop_session(session.waha.name.as_str()).unwrap();
+
+    // It does nothing any more; by the other's clock its lease goes on for an hour.
+    let begin = clock.now();
+    eventually(async || {
+        clock.advance(Duration::from_secs(6));
+        other.round(watch.server.id).await.unwrap();
+        other.settle().await;
+        watch.on_waha(&session) == Some(Status::Working)
+    })
+    .await;
+    assert!(clock.now().since(begin) < STEP / 2);
+    assert_eq!(watch.by_itself("sessions.start").await, (1, 1));
+
+    // The other one keeps it, also when the first comes back.
+    watch.world.clock.set_back(STEP);
+    watch.rounds(2).await;
+    other.round(watch.server.id).await.unwrap();
+    assert_eq!(watch.by_itself("sessions.start").await, (1, 1));
 }
