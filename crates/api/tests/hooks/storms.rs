@@ -18,7 +18,7 @@ use crate::{
 
 on_both_databases!(a_storm_ends_as_the_ordered_events_do);
 
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 200;
 const SESSIONS: [&str; 5] = ["one", "two", "three", "four", "five"];
 /// Within what time everything happens, in milliseconds.
 const SPAN: usize = 25 * 60 * 1000;

@@ -332,6 +332,52 @@ async fn retention_deletes_in_batches_what_is_due_and_says_so(db: &TestDatabase)
     );
 }
 
+/// What is due in some hours stays, whatever an hour's step of the clock says, and the work goes on after it.
+async fn a_clock_that_is_set_deletes_nothing_early(db: &TestDatabase) {
+    let installation = Installation::new(db).await;
+    let services = &installation.services;
+    let hour = Duration::from_hours(1);
+    let kept_for = Duration::from_hours(24) * services.settings.retention.audit_days;
+    let tx = services.store.platform_write().await.unwrap();
+    for (operation, age) in [
+        ("young", kept_for.saturating_sub(hour * 5)),
+        ("old", kept_for + Duration::from_hours(25)),
+    ] {
+        let created_at = START.minus(age);
+        let entry = AuditEntry {
+            created_at,
+            ..entry(operation)
+        };
+        tx.record(&entry).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let left = async || {
+        let tx = services.store.platform_read().await.unwrap();
+        let entries = tx.audit_entries(None, 1000).await.unwrap();
+        let kept = entries.into_iter().map(|entry| entry.operation);
+        kept.filter(|operation| operation == "young" || operation == "old")
+            .collect::<Vec<_>>()
+    };
+    installation.clock.advance(hour);
+    super::begin_periodic(services).await.unwrap();
+    let stop = CancellationToken::new();
+    let working = {
+        let (services, stop) = (services.clone(), stop.clone());
+        tokio::spawn(async move { super::work(&services, stop).await })
+    };
+    installation.wait_for(JobState::Done, 1).await;
+    assert_eq!(left().await, ["young"]);
+
+    installation.clock.set(START);
+    let next = installation.wait_for(JobState::Waiting, 1).await.remove(0);
+    assert!(next.run_at <= START.plus(hour + JobKind::Retention.period().unwrap()));
+    installation.clock.set(next.run_at);
+    installation.wait_for(JobState::Done, 2).await;
+    assert_eq!(left().await, ["young"]);
+    stop.cancel();
+    working.await.unwrap();
+}
+
 on_both_databases!(
     two_workers_never_run_one_job_at_once,
     a_killed_workers_job_runs_again_and_ends_once,
@@ -339,4 +385,5 @@ on_both_databases!(
     stopping_ends_the_jobs_that_run,
     what_fails_is_tried_by_its_schedule_and_then_given_up,
     retention_deletes_in_batches_what_is_due_and_says_so,
+    a_clock_that_is_set_deletes_nothing_early,
 );
