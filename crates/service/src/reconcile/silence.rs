@@ -7,7 +7,7 @@ use wahana_domain::{
     SessionId, SessionStatus, Timestamp,
     silence::{HISTORY, Hearing, LOOK_EVERY, RECENT},
 };
-use wahana_store::{Lease, ServerInCare, SessionOnServer, sessions as stored, upkeep};
+use wahana_store::{Lease, ServerInCare, Tenant, sessions as stored, upkeep};
 
 use super::{Care, Reconciler};
 use crate::{ServiceError, upstream::Upstream};
@@ -16,7 +16,8 @@ use crate::{ServiceError, upstream::Upstream};
 /// round, so that no round asks much of WAHA.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    due: Vec<SessionOnServer>,
+    /// No more of them than it takes to find them again: of a hundred thousand, rows are many megabytes.
+    due: Vec<(Tenant, SessionId)>,
     portion: usize,
     began_at: Option<Timestamp>,
 }
@@ -36,18 +37,21 @@ impl Reconciler {
         let now = services.now();
         if care.sweep_is_due(now) {
             let tx = services.store.platform_read().await?;
-            let mut working = tx.sessions_on_server(server.id).await?;
+            let known = tx.sessions_on_server(server.id).await?;
             drop(tx);
-            working.retain(|known| known.session.status == SessionStatus::Working);
-            care.begin_sweep(working, now, self.0.settings.interval);
+            let working = known
+                .iter()
+                .filter(|known| known.session.status == SessionStatus::Working)
+                .map(|known| (known.tenant, known.session.id));
+            care.begin_sweep(working.collect(), now, self.0.settings.interval);
         }
         let portion = care.portion();
         if portion.is_empty() {
             return Ok(());
         }
         let upstream = services.upstreams.get(server.id).await?;
-        for known in portion {
-            self.listen(&upstream, lease, &known).await?;
+        for (tenant, session) in portion {
+            self.listen(&upstream, lease, tenant, session).await?;
         }
         Ok(())
     }
@@ -56,12 +60,13 @@ impl Reconciler {
         &self,
         upstream: &Upstream,
         lease: &Lease,
-        known: &SessionOnServer,
+        tenant: Tenant,
+        session: SessionId,
     ) -> Result<(), ServiceError> {
         let services = &self.0.services;
         let now = services.now();
-        let tx = services.store.read(known.tenant).await?;
-        let Some(session) = stored::with_ids(&tx, &[known.session.id]).await?.pop() else {
+        let tx = services.store.read(tenant).await?;
+        let Some(session) = stored::with_ids(&tx, &[session]).await?.pop() else {
             return Ok(());
         };
         if session.status != SessionStatus::Working {
@@ -95,7 +100,7 @@ impl Reconciler {
         if evidence == session.warning && failed_at == upkeep.probe_failed_at {
             return Ok(());
         }
-        let Some(tx) = self.0.leadership.write(lease, known.tenant).await? else {
+        let Some(tx) = self.0.leadership.write(lease, tenant).await? else {
             return Ok(());
         };
         if failed_at != upkeep.probe_failed_at {
@@ -141,7 +146,7 @@ impl Care {
             .is_none_or(|began_at| began_at > now || now.since(began_at) >= LOOK_EVERY)
     }
 
-    fn begin_sweep(&self, due: Vec<SessionOnServer>, now: Timestamp, between_rounds: Duration) {
+    fn begin_sweep(&self, due: Vec<(Tenant, SessionId)>, now: Timestamp, between_rounds: Duration) {
         let rounds = LOOK_EVERY.as_millis() / between_rounds.as_millis().max(1);
         let rounds = usize::try_from(rounds).unwrap_or(usize::MAX).max(1);
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +158,7 @@ impl Care {
     }
 
     /// The next few of the sweep.
-    fn portion(&self) -> Vec<SessionOnServer> {
+    fn portion(&self) -> Vec<(Tenant, SessionId)> {
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
         let rest = sweep.due.len().saturating_sub(sweep.portion);
         sweep.due.split_off(rest)
