@@ -224,10 +224,16 @@ impl Situation {
         }
     }
 
-    /// Whether a time is later than anything that is ever waited for: the clock was set back since.
     fn is_out_of_reach(&self, at: Timestamp) -> bool {
-        at.since(self.now) > LONGEST_WAIT.mul_f64(1.0 + JITTER)
+        at > latest_wait(self.now)
     }
+}
+
+/// The end of the longest wait that begins now. A later time was written before the clock was set back, and nothing
+/// waits for it.
+#[must_use]
+pub fn latest_wait(now: Timestamp) -> Timestamp {
+    now.plus(LONGEST_WAIT.mul_f64(1.0 + JITTER))
 }
 
 /// How long to wait after an attempt, when so many came before it. `chance` is a random number from 0 to 1.

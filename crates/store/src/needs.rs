@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use wahana_domain::{
     DesiredStatus, OrganizationState, ServerId, SessionStatus, Timestamp,
-    reconciliation::{Halt, REPAIR_AT_MOST_EVERY, STABLE_AFTER},
+    reconciliation::{Halt, REPAIR_AT_MOST_EVERY, STABLE_AFTER, latest_wait},
     silence,
 };
 
@@ -18,9 +18,6 @@ use crate::entity::{
     session::{self, Column as Of},
     session_upkeep::{self, Column as Upkeep},
 };
-
-/// No wait is longer than this; a time beyond it was written before the clock was set back.
-const OUT_OF_REACH: Duration = Duration::from_mins(10);
 
 const RUNNING: [SessionStatus; 4] = [
     SessionStatus::Working,
@@ -102,7 +99,7 @@ impl Needs {
         let is_over = any([
             upkeep(Upkeep::HaltedAt).is_not_null(),
             self.is_long_ago(Upkeep::NextAttemptAt, STABLE_AFTER),
-            next_at().gt(self.out_of_reach()),
+            next_at().gt(latest_wait(self.now).as_micros()),
         ]);
         let to_be_forgotten = Condition::all().add(next_at().is_not_null()).add(is_over);
         let to_be_repaired = Condition::all()
@@ -142,7 +139,7 @@ impl Needs {
         any([
             upkeep(Upkeep::NextAttemptAt).is_null(),
             upkeep(Upkeep::NextAttemptAt).lte(self.now.as_micros()),
-            upkeep(Upkeep::NextAttemptAt).gt(self.out_of_reach()),
+            upkeep(Upkeep::NextAttemptAt).gt(latest_wait(self.now).as_micros()),
         ])
     }
 
@@ -159,10 +156,6 @@ impl Needs {
 
     fn never_or_long_ago(self, column: Upkeep, passed: Duration) -> Condition {
         any([upkeep(column).is_null(), self.is_long_ago(column, passed)])
-    }
-
-    fn out_of_reach(self) -> i64 {
-        self.now.plus(OUT_OF_REACH).as_micros()
     }
 }
 

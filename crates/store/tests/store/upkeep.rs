@@ -73,7 +73,7 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
 fn every_upkeep() -> Vec<Upkeep> {
     let at = |seconds: i64| Some(Timestamp::from_seconds(START.as_seconds() + seconds));
     let mut all = Vec::new();
-    for next_at in [None, at(-1000), at(-10), at(100), at(100_000)] {
+    for next_at in [None, at(-1000), at(-10), at(100), at(480), at(100_000)] {
         for (count, halt) in [
             (0, None),
             (2, None),
