@@ -12,7 +12,7 @@ use wahana_domain::{SessionId, Timestamp};
 use crate::{
     StoreError, TenantTx,
     entity::{session, session_activity, session_upkeep},
-    hooks::FIRST_VERSION,
+    upkeep,
 };
 
 /// The length of a step in microseconds: a quarter of an hour.
@@ -193,24 +193,20 @@ async fn write_step(tx: &TenantTx, session: SessionId, step: i64, counts: &Count
 
 async fn write_last_event(tx: &TenantTx, session: SessionId, at: Timestamp) -> Result<(), StoreError> {
     use session_upkeep::Column;
-    let now = tx.now().as_micros();
-    let update = || {
-        tx.update::<session_upkeep::Entity>()
+    // The row is there but for a session's very first event.
+    let updated = tx
+        .update::<session_upkeep::Entity>()
+        .set_expression(Column::LastEventAt, later(Column::LastEventAt, at))
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(Column::SessionId.eq(session.as_uuid()))
+        .run()
+        .await?;
+    if updated == 0 {
+        let update = upkeep::change(tx, session).await?;
+        update
             .set_expression(Column::LastEventAt, later(Column::LastEventAt, at))
-            .set(Column::UpdatedAt, now)
-            .filter(Column::SessionId.eq(session.as_uuid()))
-    };
-    if update().run().await? == 1 {
-        return Ok(());
+            .run()
+            .await?;
     }
-    tx.insert_if_absent(session_upkeep::ActiveModel {
-        session_id: Set(session.as_uuid()),
-        attempts: Set(0),
-        hook_version: Set(FIRST_VERSION),
-        updated_at: Set(now),
-        ..Default::default()
-    })
-    .await?;
-    update().run().await?;
     Ok(())
 }

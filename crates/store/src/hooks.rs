@@ -1,11 +1,12 @@
 //! With which webhook a session tells wahana its events.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, sea_query::Expr};
+use sea_orm::{ColumnTrait, sea_query::Expr};
 use wahana_domain::{SessionId, Timestamp};
 
 use crate::{
     StoreError, TenantTx,
     entity::session_upkeep::{self, Column},
+    upkeep,
 };
 
 /// What is known of a session's webhook, and why it must perhaps be left alone.
@@ -66,19 +67,9 @@ pub async fn get(tx: &TenantTx, session: SessionId) -> Result<SessionHook, Store
 
 /// Notes that WAHA has a session's webhook, with the key of this version.
 pub async fn set_applied(tx: &TenantTx, session: SessionId, version: i64) -> Result<(), StoreError> {
-    let now = tx.now().as_micros();
-    tx.insert_if_absent(session_upkeep::ActiveModel {
-        session_id: Set(session.as_uuid()),
-        attempts: Set(0),
-        hook_version: Set(version),
-        updated_at: Set(now),
-        ..Default::default()
-    })
-    .await?;
-    tx.update::<session_upkeep::Entity>()
+    let update = upkeep::change(tx, session).await?;
+    update
         .set_expression(Column::HookAppliedVersion, Expr::value(version))
-        .set(Column::UpdatedAt, now)
-        .filter(Column::SessionId.eq(session.as_uuid()))
         .run()
         .await?;
     Ok(())

@@ -164,7 +164,10 @@ pub async fn set_silent_restart(tx: &TenantTx, session: SessionId, at: Timestamp
 }
 
 /// A change of the session's row, which is there from now on.
-async fn change(tx: &TenantTx, session: SessionId) -> Result<TenantUpdate<'_, Entity>, StoreError> {
+pub(crate) async fn change(
+    tx: &TenantTx,
+    session: SessionId,
+) -> Result<TenantUpdate<'_, Entity>, StoreError> {
     let now = tx.now().as_micros();
     tx.insert_if_absent(ActiveModel {
         session_id: Set(session.as_uuid()),
