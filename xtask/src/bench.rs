@@ -154,7 +154,15 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     for group in GROUPS {
         if bench.options.only.is_empty() || bench.options.only.iter().any(|name| name == group.name) {
             eprintln!("bench: {}", group.name);
-            measured.extend((group.measure)(&bench)?);
+            match (group.measure)(&bench) {
+                Ok(lines) => measured.extend(lines),
+                // Minutes of measuring are not thrown away.
+                Err(error) if !measured.is_empty() => {
+                    eprintln!("\n{}", report::table(&measured));
+                    return Err(error.context(format!("measuring {} broke off", group.name)));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
     ensure!(!measured.is_empty(), "nothing was measured");
