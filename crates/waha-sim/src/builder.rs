@@ -1,6 +1,6 @@
 //! How a simulator is set up.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -34,7 +34,7 @@ pub enum StartError {
 
 /// WAHA's server-wide webhook (`WHATSAPP_HOOK_URL` and its companions): all sessions, and shown in no configuration.
 #[derive(Clone, Debug)]
-pub struct GlobalHook(Target);
+pub struct GlobalHook(pub(crate) Target);
 
 impl GlobalHook {
     /// A webhook for the given events; `*` stands for (almost) all.
@@ -44,6 +44,29 @@ impl GlobalHook {
             url,
             events.iter().map(|event| (*event).to_owned()).collect(),
         ))
+    }
+
+    /// As WAHA reads it from these variables of its environment; `None` if they name no address.
+    #[must_use]
+    pub fn from_environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Self> {
+        let variables: HashMap<&str, &str> = variables.into_iter().collect();
+        let value = |name| variables.get(name).copied();
+        let events = value("WHATSAPP_HOOK_EVENTS").into_iter();
+        let events: Vec<&str> = events.flat_map(|events| events.split(',')).collect();
+        let mut hook = Self::new(value("WHATSAPP_HOOK_URL")?, &events);
+        let target = &mut hook.0;
+        target.hmac_key = value("WHATSAPP_HOOK_HMAC_KEY").map(SecretString::from);
+        if let Some(policy) = value("WHATSAPP_HOOK_RETRIES_POLICY") {
+            target.policy = RetryPolicy::named(policy);
+        }
+        if let Some(seconds) = value("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS").and_then(|text| text.parse().ok())
+        {
+            target.delay = Duration::from_secs(seconds);
+        }
+        if let Some(attempts) = value("WHATSAPP_HOOK_RETRIES_ATTEMPTS").and_then(|text| text.parse().ok()) {
+            target.attempts = attempts;
+        }
+        Some(hook)
     }
 
     /// Signs every body with this key.
@@ -85,6 +108,7 @@ impl GlobalHook {
 #[must_use = "a builder does nothing until it is started"]
 pub struct WahaSimBuilder {
     options: Options,
+    global_hook: Option<GlobalHook>,
     listen: SocketAddr,
     control: Option<SocketAddr>,
 }
@@ -104,9 +128,9 @@ impl Default for WahaSimBuilder {
                 seed: 1,
                 contacts: 3,
                 last_ack: Ack::Read,
-                global_hook: None,
                 base_url: None,
             },
+            global_hook: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             control: None,
         }
@@ -185,7 +209,7 @@ impl WahaSimBuilder {
 
     /// A webhook for the events of all sessions.
     pub fn global_hook(mut self, hook: GlobalHook) -> Self {
-        self.options.global_hook = Some(hook.0);
+        self.global_hook = Some(hook);
         self
     }
 
@@ -219,6 +243,7 @@ impl WahaSimBuilder {
             None => None,
         };
         let sim = Sim::new(self.options, address);
+        sim.lock().global_hook = self.global_hook.map(|hook| hook.0);
         tokio::spawn(server::serve(std::sync::Arc::clone(&sim), listener));
         let control = control.map(|(listener, address)| {
             tokio::spawn(control_api::serve(std::sync::Arc::clone(&sim), listener));

@@ -70,7 +70,7 @@ pub(crate) fn emit(sim: &Sim, state: &mut State, session: &str, name: &str, payl
         return;
     }
     let mut targets = Target::of_session(found);
-    targets.extend(sim.options.global_hook.clone());
+    targets.extend(state.global_hook.clone());
     targets.retain(|target| wants(target.events.iter().map(String::as_str), name));
     if targets.is_empty() && sim.events.receiver_count() == 0 {
         return;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
-    builder::WahaSimBuilder,
+    builder::{GlobalHook, WahaSimBuilder},
     control::{Control, ControlError},
     faults::{Fault, SendRefusal},
     incoming::{self, IncomingMessage},
@@ -219,6 +219,11 @@ impl WahaSim {
     /// Lets generated contacts write to random working sessions, so many times a minute of WAHA's time; 0 stops it.
     pub fn set_traffic(&self, messages_per_minute: f64) {
         self.control().set_traffic(messages_per_minute);
+    }
+
+    /// Sends the events of all sessions here from now on, as WAHA does once it was started with this webhook.
+    pub fn set_global_hook(&self, hook: GlobalHook) {
+        self.sim.lock().global_hook = Some(hook.0);
     }
 
     /// Replaces everything in the chats of a paired session's phone, without events. Contacts and groups stay.

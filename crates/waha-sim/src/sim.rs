@@ -46,7 +46,6 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) contacts: u32,
     pub(crate) last_ack: Ack,
-    pub(crate) global_hook: Option<Target>,
     pub(crate) base_url: Option<String>,
 }
 
@@ -66,6 +65,7 @@ pub(crate) struct State {
     pub(crate) phones: HashMap<String, Phone>,
     pub(crate) keys: Vec<ApiKey>,
     pub(crate) files: Files,
+    pub(crate) global_hook: Option<Target>,
     pub(crate) faults: Faults,
     pub(crate) refusals: HashMap<String, Refusal>,
     pub(crate) record: Record,
@@ -150,6 +150,7 @@ impl Sim {
             phones: HashMap::new(),
             keys: Vec::new(),
             files: Files::default(),
+            global_hook: None,
             faults: Faults::default(),
             refusals: HashMap::new(),
             record: Record::default(),

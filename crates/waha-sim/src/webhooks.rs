@@ -27,6 +27,17 @@ pub enum RetryPolicy {
     Exponential,
 }
 
+impl RetryPolicy {
+    /// The policy that WAHA knows by this name; the default for any other.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "linear" => Self::Linear,
+            "exponential" => Self::Exponential,
+            _ => Self::Constant,
+        }
+    }
+}
+
 /// A webhook: where events go and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -92,11 +103,9 @@ impl Target {
         if let Some(attempts) = config.pointer("/retries/attempts").and_then(Value::as_u64) {
             target.attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
         }
-        target.policy = match config.pointer("/retries/policy").and_then(Value::as_str) {
-            Some("linear") => RetryPolicy::Linear,
-            Some("exponential") => RetryPolicy::Exponential,
-            _ => RetryPolicy::Constant,
-        };
+        if let Some(policy) = config.pointer("/retries/policy").and_then(Value::as_str) {
+            target.policy = RetryPolicy::named(policy);
+        }
         Some(target)
     }
 

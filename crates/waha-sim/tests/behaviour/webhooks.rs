@@ -131,6 +131,29 @@ async fn the_servers_own_webhook_hears_every_session() {
 }
 
 #[tokio::test]
+async fn the_servers_own_webhook_may_come_later_and_from_the_environment() {
+    let hook = Hook::start(&[500, 200]).await;
+    let waha = quick().await;
+    waha.add_session(SessionSeed::new("a"));
+    waha.receive_message("a", hello()).unwrap();
+    assert!(GlobalHook::from_environment([("WHATSAPP_HOOK_EVENTS", "message")]).is_none());
+    let global = GlobalHook::from_environment([
+        ("WHATSAPP_HOOK_URL", hook.url.as_str()),
+        ("WHATSAPP_HOOK_EVENTS", "session.status,message.any"),
+        ("WHATSAPP_HOOK_HMAC_KEY", "global"),
+        ("WHATSAPP_HOOK_RETRIES_POLICY", "linear"),
+        ("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", "2"),
+        ("WHATSAPP_HOOK_RETRIES_ATTEMPTS", "1"),
+    ]);
+    waha.set_global_hook(global.unwrap());
+    let second = waha.receive_message("a", hello()).unwrap();
+    for heard in hook.wait_for(2).await {
+        assert_eq!(heard.body["payload"]["id"], second);
+        assert!(!heard.header("x-webhook-hmac").is_empty());
+    }
+}
+
+#[tokio::test]
 async fn ignored_chats_make_no_events_and_one_message_makes_two() {
     let hook = Hook::start(&[]).await;
     let waha = quick().await;

@@ -183,6 +183,14 @@ fn the_demo_is_what_the_readme_says() {
         (200, Some("accepted")),
         "{sent}"
     );
+    // Before any session is made through wahana, which gives it a webhook of its own.
+    while !demo
+        .command(&["--json", "servers", "list"])
+        .1
+        .contains(r#""last_event_at": "2"#)
+    {
+        thread::sleep(Duration::from_millis(20));
+    }
     let (status, _) = demo.call(
         "POST",
         "/api/waha/sessions/support/send-text",

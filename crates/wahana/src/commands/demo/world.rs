@@ -1,5 +1,7 @@
 //! What is in the demo: two organizations with people of every role, and sessions in every state.
 
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 use waha_sim::{SessionSeed, Status, WahaSim};
 use wahana_domain::{
     Abilities, EmailAddress, NewPassword, OrganizationId, OrganizationLimits, Role, Secret, SessionName,
@@ -9,6 +11,7 @@ use wahana_service::{
     adoption::{self, Assignment},
     platform::{
         access_tokens::{self, NewMemberToken},
+        hooks,
         organizations::{self, NewOrganization},
         servers::{self, BaseUrl, NewServer, ServerKey},
         tokens::{self, NewPlatformToken},
@@ -72,7 +75,9 @@ pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) 
         concurrency: None,
         requests_per_second: None,
     };
-    servers::add(&services, &operator, server).await?;
+    let server = servers::add(&services, &operator, server).await?.server;
+    let hook = hooks::get(&services, &operator, server.id, false).await?;
+    waha.set_global_hook(global_hook(&hook)?);
     let mut organizations = Vec::new();
     for name in ["Acme", "Globex"] {
         let (id, tenant) = organization(&services, &operator, name).await?;
@@ -87,6 +92,17 @@ pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) 
         organizations,
         platform_token,
     })
+}
+
+/// WAHA's own webhook, as the lines for its environment describe it: so the sessions that were there first tell
+/// their events too.
+fn global_hook(hook: &hooks::GlobalHook) -> anyhow::Result<waha_sim::GlobalHook> {
+    let environment = hook.environment();
+    let variables = environment
+        .iter()
+        .map(|(name, value)| (*name, value.expose_secret()));
+    waha_sim::GlobalHook::from_environment(variables)
+        .context("the webhook of the simulated WAHA has no address")
 }
 
 async fn organization(
