@@ -234,16 +234,7 @@ fn what_holds_secrets_is_for_its_owner_alone() {
 #[test]
 fn a_server_that_does_not_answer_is_told_at_once() {
     let installation = Installation::ready();
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        "one",
-        "--base-url",
-        "http://127.0.0.1:1",
-        "--key-stdin",
-    ];
-    let added = installation.run_with_input(&add, "key\n");
+    let added = installation.add_server("one", "http://127.0.0.1:1", "key\n");
     assert!(
         added.stderr.contains("warning") && added.stderr.contains("WAHA server one at http://127.0.0.1:1"),
         "{}",
@@ -261,16 +252,9 @@ fn a_server_that_does_not_answer_is_told_at_once() {
 #[test]
 fn other_keys_than_the_database_s_are_told_and_not_served_with() {
     let installation = Installation::ready();
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        "one",
-        "--base-url",
-        "http://127.0.0.1:1",
-        "--key-stdin",
-    ];
-    installation.run_with_input(&add, "key\n").expect_success();
+    installation
+        .add_server("one", "http://127.0.0.1:1", "key\n")
+        .expect_success();
     installation.remove("wahana.keys");
     let made = installation.run(&["keys", "init"]);
     assert!(
@@ -451,17 +435,8 @@ fn servers_are_managed_and_their_keys_never_printed_or_taken_as_arguments() {
         .run(&with(&["--key-env", "NOT_SET_ANYWHERE"]))
         .expect_failure();
     assert!(unset.contains("NOT_SET_ANYWHERE"), "{unset}");
-    let metadata = [
-        "servers",
-        "add",
-        "--name",
-        "x",
-        "--base-url",
-        "http://169.254.169.254",
-        "--key-stdin",
-    ];
     let refused = installation
-        .run_with_input(&metadata, "KEY-MARK")
+        .add_server("x", "http://169.254.169.254", "KEY-MARK")
         .expect_failure();
     assert!(refused.contains("link-local"), "{refused}");
 

@@ -41,16 +41,9 @@ fn the_doctor_names_what_is_wrong_and_what_to_do() {
         "{redis}"
     );
 
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        "one",
-        "--base-url",
-        "http://127.0.0.1:3000",
-        "--key-stdin",
-    ];
-    installation.run_with_input(&add, "key").expect_success();
+    installation
+        .add_server("one", "http://127.0.0.1:3000", "key")
+        .expect_success();
     installation.allow_others_to_read("wahana.keys");
     let open = installation.run(&["doctor"]);
     assert!(open.stdout.contains("chmod 600"), "{}", open.stdout);

@@ -5,16 +5,9 @@ use crate::installation::Installation;
 #[test]
 fn the_lines_for_a_servers_hook_are_printed() {
     let installation = Installation::ready();
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        "one",
-        "--base-url",
-        "http://10.0.0.8:3000",
-        "--key-stdin",
-    ];
-    installation.run_with_input(&add, "key").expect_success();
+    installation
+        .add_server("one", "http://10.0.0.8:3000", "key")
+        .expect_success();
     let unset = installation.run(&["servers", "hook", "one"]).expect_failure();
     assert!(unset.contains("hook_url"), "{unset}");
     let unset = installation.run(&["sessions", "take-over"]).expect_failure();

@@ -62,6 +62,20 @@ impl Installation {
         running.wait_with_output().unwrap().into()
     }
 
+    /// Adds a WAHA server, with its key on standard input.
+    pub(crate) fn add_server(&self, name: &str, base_url: &str, key: &str) -> Outcome {
+        let add = [
+            "servers",
+            "add",
+            "--name",
+            name,
+            "--base-url",
+            base_url,
+            "--key-stdin",
+        ];
+        self.run_with_input(&add, key)
+    }
+
     pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.0.path().join(file), text).unwrap();
     }

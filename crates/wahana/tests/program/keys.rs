@@ -2,27 +2,13 @@
 
 use crate::installation::Installation;
 
-fn add_server(installation: &Installation, name: &str, address: &str) {
-    let add = [
-        "servers",
-        "add",
-        "--name",
-        name,
-        "--base-url",
-        address,
-        "--key-env",
-        "KEY",
-    ];
-    installation
-        .run_with_environment(&add, &[("KEY", "the-key-of-waha")])
-        .expect_success();
-}
-
 #[test]
 fn keys_are_changed_in_four_steps() {
     let installation = Installation::ready();
     let run = |arguments: &[&str]| installation.run(arguments);
-    add_server(&installation, "main", "http://127.0.0.1:1");
+    installation
+        .add_server("main", "http://127.0.0.1:1", "the-key-of-waha")
+        .expect_success();
     let nothing = run(&["keys", "prune"]).expect_success();
     assert!(nothing.contains("needed"), "{nothing}");
 
@@ -70,7 +56,9 @@ fn keys_in_the_environment_are_not_changed() {
 fn servers_are_paused_drained_bound_and_checked() {
     let installation = Installation::ready();
     let run = |arguments: &[&str]| installation.run(arguments);
-    add_server(&installation, "main", "http://127.0.0.1:1");
+    installation
+        .add_server("main", "http://127.0.0.1:1", "the-key-of-waha")
+        .expect_success();
     run(&["organizations", "create", "--name", "Acme"]).expect_success();
     run(&["servers", "pause", "main"]).expect_success();
     let draining = run(&["servers", "drain", "main"]).expect_success();

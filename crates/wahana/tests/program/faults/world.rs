@@ -48,17 +48,9 @@ impl<'a> World<'a> {
             url.expose_secret()
         );
         installation.write("wahana.toml", &settings);
-        let base_url = sim.base_url();
-        let add = [
-            "servers",
-            "add",
-            "--name",
-            "one",
-            "--base-url",
-            &base_url,
-            "--key-stdin",
-        ];
-        installation.run_with_input(&add, UPSTREAM_KEY).expect_success();
+        installation
+            .add_server("one", &sim.base_url(), UPSTREAM_KEY)
+            .expect_success();
         let run = |line: &str| {
             let arguments: Vec<&str> = line.split(' ').collect();
             installation.run(&arguments)
