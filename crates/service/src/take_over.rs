@@ -5,7 +5,10 @@
 
 use waha_client::SessionStatus;
 use wahana_domain::{AuditOutcome, OrganizationId, ServerId, Session, SessionId, WahaServer};
-use wahana_store::{Tenant, hooks, hooks::SessionHook, sessions as stored};
+use wahana_store::{
+    Tenant, hooks, sessions as stored,
+    upkeep::{self, Restriction},
+};
 
 use crate::{
     Operator, ServiceError, Services, audit,
@@ -190,17 +193,17 @@ enum Plan {
 async fn plan(services: &Services, candidate: &Candidate) -> Result<Plan, ServiceError> {
     let session = &candidate.session;
     let tx = services.store.read(candidate.tenant).await?;
-    let known = hooks::get(&tx, session.id).await?;
+    let upkeep = upkeep::get(&tx, session.id).await?;
     let is_there = !stored::with_ids(&tx, &[session.id]).await?.is_empty();
     drop(tx);
     let skipped = |why: String| Ok(Plan::Nothing(TakeOver::Skipped(why)));
     if !is_there {
         return skipped("it was deleted meanwhile".to_owned());
     }
-    if known.is_restricted(services.now()) {
-        return skipped(restricted(&known));
+    if let Some(restriction) = upkeep.restriction_at(services.now()) {
+        return skipped(restricted(restriction));
     }
-    let webhook = Webhook::of(services, session, known.version)?.ok_or(MissingHookUrl)?;
+    let webhook = Webhook::of(services, session, upkeep.hook.version)?.ok_or(MissingHookUrl)?;
     let upstream = services.upstreams.get(session.waha.server).await?;
     if upstream.server.paused_at.is_some() {
         return skipped("its WAHA server is paused".to_owned());
@@ -230,11 +233,11 @@ async fn plan(services: &Services, candidate: &Candidate) -> Result<Plan, Servic
     })
 }
 
-fn restricted(known: &SessionHook) -> String {
-    let what = known.restriction.as_deref().unwrap_or_default();
-    let until = known
-        .restricted_until
+fn restricted(restriction: &Restriction) -> String {
+    let until = restriction
+        .until
         .map_or_else(|| "an unknown time".to_owned(), |until| until.to_string());
+    let what = &restriction.reason;
     format!("WhatsApp restricts it ({what}) until {until}, and a restart could turn that into a ban")
 }
 
@@ -242,7 +245,7 @@ fn restricted(known: &SessionHook) -> String {
 async fn note(services: &Services, candidate: &Candidate) -> Result<(), ServiceError> {
     let session = candidate.session.id;
     let tx = services.store.write(candidate.tenant).await?;
-    let known = hooks::get(&tx, session).await?;
+    let known = upkeep::get(&tx, session).await?.hook;
     if known.applied_version != Some(known.version) {
         hooks::set_applied(&tx, session, known.version).await?;
     }

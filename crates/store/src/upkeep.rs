@@ -13,7 +13,7 @@ use crate::{
         session_activity,
         session_upkeep::{ActiveModel, Column, Entity, Model},
     },
-    hooks::FIRST_VERSION,
+    hooks::{FIRST_VERSION, SessionHook},
     tenant::TenantUpdate,
 };
 
@@ -32,8 +32,8 @@ pub struct Upkeep {
     pub last_event_at: Option<Timestamp>,
     /// Since when it does not answer although it works.
     pub probe_failed_at: Option<Timestamp>,
-    /// The version of the key of wahana's webhook that WAHA has; `None` if it never got the webhook.
-    pub applied_webhook: Option<i64>,
+    /// wahana's webhook.
+    pub hook: SessionHook,
 }
 
 /// What WhatsApp restricted.
@@ -46,12 +46,19 @@ pub struct Restriction {
 }
 
 impl Upkeep {
-    /// Whether WhatsApp restricts the session's number, as far as is known.
+    /// Whether WhatsApp restricts the session's number, as far as is known. To restart such a session could turn the
+    /// restriction into a ban.
     #[must_use]
     pub fn is_restricted(&self, now: Timestamp) -> bool {
+        self.restriction_at(now).is_some()
+    }
+
+    /// What WhatsApp restricts at a moment, as far as is known.
+    #[must_use]
+    pub fn restriction_at(&self, now: Timestamp) -> Option<&Restriction> {
         self.restriction
             .as_ref()
-            .is_some_and(|restriction| restriction.until.is_none_or(|until| until > now))
+            .filter(|restriction| restriction.until.is_none_or(|until| until > now))
     }
 }
 
@@ -200,6 +207,9 @@ pub(crate) fn from_row(row: Model) -> Upkeep {
         silent_restart_at: time(row.silent_restart_at),
         last_event_at: time(row.last_event_at),
         probe_failed_at: time(row.probe_failed_at),
-        applied_webhook: row.hook_applied_version,
+        hook: SessionHook {
+            version: row.hook_version,
+            applied_version: row.hook_applied_version,
+        },
     }
 }

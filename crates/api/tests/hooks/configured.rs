@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use waha_sim::{IncomingMessage, RestartLoss, SessionSeed, Status};
-use wahana_store::hooks;
+use wahana_store::upkeep;
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{Made, World, eventually};
@@ -39,7 +39,7 @@ fn version(webhook: &Value) -> String {
 /// The version of the newest key, and of the one that WAHA has.
 async fn noted(world: &World<'_>, session: &Made) -> (i64, Option<i64>) {
     let tx = world.store.read(session.tenant).await.unwrap();
-    let hook = hooks::get(&tx, session.id).await.unwrap();
+    let hook = upkeep::get(&tx, session.id).await.unwrap().hook;
     (hook.version, hook.applied_version)
 }
 

@@ -8,7 +8,7 @@ use wahana_service::{
     Operator,
     platform::moving::{self, Move},
 };
-use wahana_store::{hooks, sessions};
+use wahana_store::{sessions, upkeep};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::{
@@ -70,7 +70,7 @@ async fn a_moved_session_keeps_its_events_and_sends_more_from_its_new_place(data
     assert_eq!(webhooks.len(), 1, "{webhooks:?}");
     assert_eq!(webhooks[0]["url"], address);
     let tx = world.store.read(owner.tenant).await.unwrap();
-    let noted = hooks::get(&tx, before.id).await.unwrap();
+    let noted = upkeep::get(&tx, before.id).await.unwrap().hook;
     drop(tx);
     assert_eq!(noted.applied_version, Some(1));
 

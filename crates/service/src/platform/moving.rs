@@ -16,6 +16,7 @@ use wahana_domain::{
 use wahana_store::{
     Tenant, hooks,
     sessions::{self as stored, Relocation, SessionReference},
+    upkeep,
 };
 
 pub use leftovers::delete_leftovers;
@@ -136,9 +137,9 @@ async fn prepare(services: &Services, wanted: Move) -> Result<Prepared, ServiceE
         return Err(takes_none(&to.server, tenant));
     }
     let tx = services.store.read(tenant).await?;
-    let hook = hooks::get(&tx, session.id).await?;
+    let upkeep = upkeep::get(&tx, session.id).await?;
     drop(tx);
-    if hook.is_restricted(services.now()) && !wanted.is_forced {
+    if upkeep.is_restricted(services.now()) && !wanted.is_forced {
         return Err(ServiceError::conflict(
             "WhatsApp restricts the account of this session at present, and to pair it anew may make that worse. \
              Wait until that ends, or force the move.",
@@ -155,7 +156,7 @@ async fn prepare(services: &Services, wanted: Move) -> Result<Prepared, ServiceE
         plan,
         tenant,
         is_started,
-        hook_version: hook.version,
+        hook_version: upkeep.hook.version,
     })
 }
 

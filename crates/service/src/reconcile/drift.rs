@@ -48,7 +48,7 @@ impl Reconciler {
                 let config = listed.config.unwrap_or_default();
                 let mut lacking = lacking(&session.configuration, &config);
                 // One that never had the webhook gets it at its next start, or is taken over.
-                let had_webhook = upkeep.is_some_and(|upkeep| upkeep.applied_webhook.is_some());
+                let had_webhook = upkeep.is_some_and(|upkeep| upkeep.hook.applied_version.is_some());
                 let should_have_it = had_webhook && services.settings.hook_url.is_some();
                 if should_have_it && !has_webhook_of(session, &config) {
                     lacking.push("webhooks (wahana's own)".to_owned());

@@ -8,13 +8,13 @@ use wahana_domain::{
 use wahana_store::{
     Lease, SessionInNeed, StoreError, TenantTx, Uniqueness, hooks, organizations,
     sessions::{self as stored, ObservedChange},
-    upkeep,
+    upkeep::{self, Upkeep},
 };
 
 use super::{Reconciler, hold::HOLD, round::situation};
 use crate::{
     ServiceError, audit,
-    sessions::{Action, Call, Known, Said},
+    sessions::{Action, Call, Said},
     sync,
     upstream::{may_have_happened, refused_by_waha},
 };
@@ -32,11 +32,10 @@ const fn action(step: Step) -> Action {
 /// What a step is about, as far as it was decided.
 struct Intent {
     session: Session,
-    /// What was tried before.
-    earlier: Attempts,
+    /// What was remembered before.
+    upkeep: Upkeep,
     /// What is written down for as long as the step takes.
     held: Attempts,
-    known: Known,
 }
 
 /// What came of a step.
@@ -59,7 +58,7 @@ impl Reconciler {
         let Some(intent) = self.intend(lease, need, step).await? else {
             return Ok(());
         };
-        let mut call = Call::new(services, &upstream, &intent.session, &intent.known)?;
+        let mut call = Call::new(services, &upstream, &intent.session, &intent.upkeep)?;
         let outcome = call.act(action(step)).await;
         let came = Came {
             applied_webhook: call.applied_webhook(),
@@ -130,7 +129,6 @@ impl Reconciler {
         if step == Step::Wake {
             upkeep::set_silent_restart(&tx, present.session.id, now).await?;
         }
-        let known = Known::of(&tx, present.session.id).await?;
         audit::record_by_system(
             &tx,
             action(step).operation(),
@@ -140,9 +138,8 @@ impl Reconciler {
         .await?;
         tx.commit().await?;
         Ok(Some(Intent {
-            known,
             session: present.session,
-            earlier,
+            upkeep: present.upkeep,
             held,
         }))
     }
@@ -189,6 +186,7 @@ async fn write_outcome(
     came: &Came,
 ) -> Result<(), ServiceError> {
     let (session, outcome) = (intent.session.id, &came.outcome);
+    let earlier = intent.upkeep.attempts;
     if let Some(version) = came.applied_webhook {
         hooks::set_applied(tx, session, version).await?;
     }
@@ -204,9 +202,9 @@ async fn write_outcome(
             count: if was_tried {
                 intent.held.count
             } else {
-                intent.earlier.count
+                earlier.count
             },
-            next_at: Some(tx.now().plus(wait_after(intent.earlier.count, rand::random()))),
+            next_at: Some(tx.now().plus(wait_after(earlier.count, rand::random()))),
             ..intent.held
         };
         upkeep::set_attempts(tx, session, &tried).await?;

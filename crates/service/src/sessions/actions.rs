@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use waha_client::WahaError;
 use wahana_domain::{AuditOutcome, Session, Timestamp};
-use wahana_store::{hooks, sessions as stored};
+use wahana_store::{hooks, sessions as stored, upkeep};
 
-use super::call::{Action, Call, Known, Said};
+use super::call::{Action, Call, Said};
 use crate::{
     Context, ServiceError, Services,
     access::{Granted, ManageSessions, Owned},
@@ -102,7 +102,7 @@ async fn act_on_waha(
         AuditOutcome::Intent,
     )
     .await?;
-    let known = Known::of(&tx, session.id).await?;
+    let known = upkeep::get(&tx, session.id).await?;
     tx.commit().await?;
 
     let mut call = Call::new(services, &upstream, session, &known)?;

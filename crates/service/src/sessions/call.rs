@@ -1,12 +1,8 @@
 //! Telling WAHA what to do with a session: what people's acts and wahana's own have in common.
 
 use waha_client::{SessionConfig, SessionStatus, StartOutcome, WahaClient, WahaError, WahaSession};
-use wahana_domain::{DesiredStatus, Session, SessionId};
-use wahana_store::{
-    TenantTx,
-    hooks::{self, SessionHook},
-    upkeep,
-};
+use wahana_domain::{DesiredStatus, Session};
+use wahana_store::upkeep::Upkeep;
 
 use super::{
     hooking::{WantedWebhook, log_failure},
@@ -73,25 +69,6 @@ impl From<Option<WahaSession>> for Said {
     }
 }
 
-/// What is known of a session's configuration on WAHA.
-pub(crate) struct Known {
-    hook: SessionHook,
-    /// Whether it is not what it should be, and may be written.
-    has_drifted: bool,
-}
-
-impl Known {
-    /// As it is written down.
-    pub(crate) async fn of(tx: &TenantTx, session: SessionId) -> Result<Self, ServiceError> {
-        let hook = hooks::get(tx, session).await?;
-        let upkeep = upkeep::get(tx, session).await?;
-        Ok(Self {
-            hook,
-            has_drifted: upkeep.drift.is_some() && !upkeep.is_restricted(tx.now()),
-        })
-    }
-}
-
 /// What WAHA is asked to do to a session.
 pub(crate) struct Call<'a> {
     upstream: &'a Upstream,
@@ -100,6 +77,7 @@ pub(crate) struct Call<'a> {
     webhook: Option<WantedWebhook>,
     /// Whether WAHA is known to have it.
     has_webhook: bool,
+    /// Whether the configuration is not what it should be, and may be written.
     has_drifted: bool,
 }
 
@@ -118,14 +96,14 @@ impl<'a> Call<'a> {
         services: &Services,
         upstream: &'a Upstream,
         session: &'a Session,
-        known: &Known,
+        known: &Upkeep,
     ) -> Result<Self, ServiceError> {
         Ok(Self {
             upstream,
             session,
-            webhook: WantedWebhook::of(services, session, &known.hook)?,
+            webhook: WantedWebhook::of(services, session, known)?,
             has_webhook: false,
-            has_drifted: known.has_drifted,
+            has_drifted: known.drift.is_some() && !known.is_restricted(services.now()),
         })
     }
 

@@ -9,10 +9,7 @@ use wahana_domain::{
     WahaAddress, WahaName,
 };
 use wahana_store::{
-    Caller, Uniqueness,
-    hooks::{self, SessionHook},
-    sessions as stored,
-    sessions::SessionReference,
+    Caller, Uniqueness, hooks, sessions as stored, sessions::SessionReference, upkeep::Upkeep,
 };
 
 use super::{hooking::WantedWebhook, name_is_taken, update::as_waha_config};
@@ -220,7 +217,7 @@ async fn create_on(
     }
     let is_started = new.is_started;
     let session = planned(new, tenant.organization_id(), upstream.server.id, tx.now());
-    let webhook = WantedWebhook::of(services, &session, &SessionHook::new())?;
+    let webhook = WantedWebhook::of(services, &session, &Upkeep::default())?;
     stored::insert(&tx, &session).await?;
     reconcile::hold(&tx, session.id).await?;
     audit::record(&tx, context, operation, Some(session.id), AuditOutcome::Intent).await?;

@@ -3,7 +3,7 @@
 
 use waha_client::{SessionConfig, WahaError};
 use wahana_domain::{Session, SessionOrigin};
-use wahana_store::hooks::SessionHook;
+use wahana_store::upkeep::Upkeep;
 
 use crate::{ServiceError, Services, events::Webhook};
 
@@ -19,12 +19,12 @@ impl WantedWebhook {
     pub(super) fn of(
         services: &Services,
         session: &Session,
-        known: &SessionHook,
+        known: &Upkeep,
     ) -> Result<Option<Self>, ServiceError> {
         // What others configured gets it only by being taken over.
-        let is_ours = session.origin == SessionOrigin::Created || known.applied_version.is_some();
+        let is_ours = session.origin == SessionOrigin::Created || known.hook.applied_version.is_some();
         let may_be_written = is_ours && !known.is_restricted(services.now());
-        let webhook = Webhook::of(services, session, known.version)?;
+        let webhook = Webhook::of(services, session, known.hook.version)?;
         Ok(webhook.map(|webhook| Self {
             webhook,
             may_be_written,

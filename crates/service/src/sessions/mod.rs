@@ -17,7 +17,7 @@ use wahana_store::{
 };
 
 pub use actions::{delete, logout, restart, start, stop};
-pub(crate) use call::{Action, Call, Known, Said};
+pub(crate) use call::{Action, Call, Said};
 pub use create::{NewSession, StartTarget, Started, create, find_or_plan, start_or_create};
 pub use pairing::{PairingCode, QrCode, QrNews, QrState, pairing_code, qr};
 pub use update::{SessionUpdate, WahaSide, on_waha, update};
@@ -142,13 +142,10 @@ pub async fn upkeep(
 ) -> Result<UpkeepReport, ServiceError> {
     let tx = services.store.read(access.tenant()).await?;
     let upkeep = wahana_store::upkeep::get(&tx, session.id).await?;
-    let is_restricted = upkeep.is_restricted(services.now());
+    let restriction = upkeep.restriction_at(services.now());
     Ok(UpkeepReport {
         halted: upkeep.attempts.halt.map(Halt::as_str),
-        restriction: upkeep
-            .restriction
-            .filter(|_| is_restricted)
-            .map(|restriction| restriction.reason),
+        restriction: restriction.map(|restriction| restriction.reason.clone()),
         drift: upkeep.drift,
     })
 }

@@ -8,6 +8,7 @@ use wahana_domain::{AuditOutcome, Session, SessionConfiguration};
 use wahana_store::{
     hooks,
     sessions::{self as stored, SessionChange},
+    upkeep,
 };
 
 use super::hooking::WantedWebhook;
@@ -60,9 +61,9 @@ async fn update_to_the_end(
         let tx = services.store.write(tenant).await?;
         reconcile::hold(&tx, session.id).await?;
         audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Intent).await?;
-        let hook = hooks::get(&tx, session.id).await?;
+        let known = upkeep::get(&tx, session.id).await?;
         tx.commit().await?;
-        let webhook = WantedWebhook::of(services, session, &hook)?;
+        let webhook = WantedWebhook::of(services, session, &known)?;
         let configured = configure(&upstream, session, changes, webhook.as_ref()).await;
         if let Ok(true) = configured {
             applied = webhook.map(|webhook| webhook.version());

@@ -6,7 +6,10 @@ use wahana_domain::{
     DesiredStatus, Session, SessionId, SessionName, SessionStatus, Timestamp,
     reconciliation::{Attempts, Decision, Halt, Seen, Situation},
 };
-use wahana_store::upkeep::{self, Restriction, Upkeep};
+use wahana_store::{
+    hooks::SessionHook,
+    upkeep::{self, Restriction, Upkeep},
+};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{START, TestOrganization, World};
@@ -52,7 +55,7 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
         silent_restart_at: Some(START),
         last_event_at: None,
         probe_failed_at: Some(START),
-        applied_webhook: None,
+        hook: SessionHook::default(),
     };
     assert_eq!(known, expected);
     assert!(known.is_restricted(START));
