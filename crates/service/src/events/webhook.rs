@@ -114,10 +114,7 @@ impl Webhook {
         let Some(base) = &services.settings.hook_url else {
             return Ok(None);
         };
-        let hook = Hook {
-            server: session.waha.server,
-            session: Some(session.id),
-        };
+        let hook = hook_of(session);
         let id = services.store.hook_key_id(version)?;
         let key = services.store.hook_key(hook, id)?;
         let value = json!({
@@ -141,12 +138,9 @@ impl Webhook {
     /// Puts it into a configuration in place of any earlier one of the same session; everything else stays.
     /// Says whether that made a difference.
     pub(crate) fn lay_over(&self, config: &mut SessionConfig) -> bool {
-        let present = config.as_map().get("webhooks").and_then(Value::as_array);
-        let (own, mut others): (Vec<Value>, Vec<Value>) = present
-            .cloned()
-            .unwrap_or_default()
-            .into_iter()
-            .partition(|webhook| is_of(self.hook, webhook));
+        let present = webhooks(config).cloned().unwrap_or_default();
+        let (own, mut others): (Vec<Value>, Vec<Value>) =
+            present.into_iter().partition(|webhook| is_of(self.hook, webhook));
         if let [own] = own.as_slice()
             && covers(own, &self.value)
         {
@@ -160,28 +154,33 @@ impl Webhook {
 
 /// Whether a configuration has wahana's webhook for this session, whatever wahana's address and the key were then.
 pub(crate) fn has_webhook_of(session: &Session, config: &SessionConfig) -> bool {
-    let hook = Hook {
-        server: session.waha.server,
-        session: Some(session.id),
-    };
-    let webhooks = config.as_map().get("webhooks").and_then(Value::as_array);
-    webhooks.is_some_and(|webhooks| webhooks.iter().any(|webhook| is_of(hook, webhook)))
+    let hook = hook_of(session);
+    webhooks(config).is_some_and(|webhooks| webhooks.iter().any(|webhook| is_of(hook, webhook)))
 }
 
 /// Takes wahana's webhooks for a session out of the configuration that it has on its server; everything else
 /// stays.
 pub(crate) fn without_webhook(config: &mut SessionConfig, session: &Session) {
-    let hook = Hook {
-        server: session.waha.server,
-        session: Some(session.id),
-    };
-    let present = config.as_map().get("webhooks").and_then(Value::as_array);
-    let Some(present) = present else {
+    let hook = hook_of(session);
+    let Some(present) = webhooks(config) else {
         return;
     };
     let others = present.iter().filter(|webhook| !is_of(hook, webhook));
     let others: Vec<Value> = others.cloned().collect();
     config.set("webhooks", others);
+}
+
+/// The hook of a session on the server where it is.
+const fn hook_of(session: &Session) -> Hook {
+    Hook {
+        server: session.waha.server,
+        session: Some(session.id),
+    }
+}
+
+/// The webhooks of a configuration, wahana's and others.
+fn webhooks(config: &SessionConfig) -> Option<&Vec<Value>> {
+    config.as_map().get("webhooks").and_then(Value::as_array)
 }
 
 fn address(base: &Url, hook: Hook, id: HookKeyId) -> Url {
