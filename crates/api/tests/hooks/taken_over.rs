@@ -6,7 +6,7 @@ use wahana_domain::SessionName;
 use wahana_service::{
     Operator,
     adoption::{self, Assignment},
-    platform::servers,
+    platform::servers::{self, ServerAct},
     take_over::{self, TakeOver, TakeOverFilter},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -207,7 +207,7 @@ async fn on_a_paused_server_nothing_is_taken_over(database: &TestDatabase) {
     let world = World::new(database).await;
     let owner = world.owner("a").await;
     adopt(&world, &owner, "running", Status::Working).await;
-    servers::pause(&world.services, &OPERATOR, world.server)
+    servers::act(&world.services, &OPERATOR, world.server, ServerAct::Pause)
         .await
         .unwrap();
     let found = taken_over(&world).await;
@@ -215,7 +215,7 @@ async fn on_a_paused_server_nothing_is_taken_over(database: &TestDatabase) {
         matches!(found.as_slice(), [TakeOver::Skipped(why)] if why.contains("paused")),
         "{found:?}"
     );
-    servers::resume(&world.services, &OPERATOR, world.server)
+    servers::act(&world.services, &OPERATOR, world.server, ServerAct::Resume)
         .await
         .unwrap();
     assert_eq!(taken_over(&world).await, [TakeOver::Done { restarted: true }]);

@@ -55,6 +55,24 @@ pub struct ServerChange {
     pub requests_per_second: Option<Option<i32>>,
 }
 
+/// What operators do with a WAHA server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerAct {
+    /// Nothing is started, repaired or placed there until it is resumed. What runs goes on, and sends.
+    Pause,
+    /// The pause ends.
+    Resume,
+    /// No new session is placed there, so that it empties as sessions are deleted and moved.
+    Drain,
+    /// New sessions come there again.
+    Undrain,
+    /// It becomes this organization's own: its new sessions come to its own servers only, and nobody else's do.
+    /// Sessions of others that are there stay.
+    Bind(OrganizationId),
+    /// All organizations share it again, but for those that have their own.
+    Unbind,
+}
+
 /// The most sessions that a server may be said to hold.
 pub const MAX_CAPACITY: i32 = 100_000;
 /// The most calls to a server that may be allowed to be under way at a time.
@@ -152,99 +170,48 @@ pub async fn update(
     write(services, operator, tx, id, &row, "platform.servers.update").await
 }
 
-/// Starts, repairs and places nothing on a WAHA server until it is resumed. What runs goes on, and sends.
-pub async fn pause(
+/// Does something with a WAHA server.
+pub async fn act(
     services: &Services,
     operator: &Operator,
     id: ServerId,
+    act: ServerAct,
 ) -> Result<ServerLoad, ServiceError> {
     let tx = services.store.platform_write().await?;
-    let since = load(&tx, id).await?.server.paused_at.unwrap_or_else(|| tx.now());
-    let row = ServerRowChange {
-        paused_at: Some(Some(since)),
-        ..Default::default()
+    let known = load(&tx, id).await?.server;
+    let now = tx.now();
+    let mut row = ServerRowChange::default();
+    let operation = match act {
+        // What is so already goes on since then.
+        ServerAct::Pause => {
+            row.paused_at = Some(known.paused_at.or(Some(now)));
+            "platform.servers.pause"
+        }
+        ServerAct::Resume => {
+            row.paused_at = Some(None);
+            "platform.servers.resume"
+        }
+        ServerAct::Drain => {
+            row.draining_at = Some(known.draining_at.or(Some(now)));
+            "platform.servers.drain"
+        }
+        ServerAct::Undrain => {
+            row.draining_at = Some(None);
+            "platform.servers.undrain"
+        }
+        ServerAct::Bind(organization) => {
+            if tx.organization(organization).await?.is_none() {
+                return Err(FieldErrors::one("organization_id", "must be the id of an organization").into());
+            }
+            row.organization = Some(Some(organization));
+            "platform.servers.bind"
+        }
+        ServerAct::Unbind => {
+            row.organization = Some(None);
+            "platform.servers.unbind"
+        }
     };
-    write(services, operator, tx, id, &row, "platform.servers.pause").await
-}
-
-/// Ends a pause.
-pub async fn resume(
-    services: &Services,
-    operator: &Operator,
-    id: ServerId,
-) -> Result<ServerLoad, ServiceError> {
-    let tx = services.store.platform_write().await?;
-    let row = ServerRowChange {
-        paused_at: Some(None),
-        ..Default::default()
-    };
-    write(services, operator, tx, id, &row, "platform.servers.resume").await
-}
-
-/// Places no new session on a WAHA server, so that it empties as sessions are deleted and moved.
-pub async fn drain(
-    services: &Services,
-    operator: &Operator,
-    id: ServerId,
-) -> Result<ServerLoad, ServiceError> {
-    let tx = services.store.platform_write().await?;
-    let since = load(&tx, id)
-        .await?
-        .server
-        .draining_at
-        .unwrap_or_else(|| tx.now());
-    let row = ServerRowChange {
-        draining_at: Some(Some(since)),
-        ..Default::default()
-    };
-    write(services, operator, tx, id, &row, "platform.servers.drain").await
-}
-
-/// Lets new sessions come to a WAHA server again.
-pub async fn undrain(
-    services: &Services,
-    operator: &Operator,
-    id: ServerId,
-) -> Result<ServerLoad, ServiceError> {
-    let tx = services.store.platform_write().await?;
-    let row = ServerRowChange {
-        draining_at: Some(None),
-        ..Default::default()
-    };
-    write(services, operator, tx, id, &row, "platform.servers.undrain").await
-}
-
-/// Makes a WAHA server an organization's own: its new sessions come to its own servers only, and nobody
-/// else's do. Sessions of others that are there stay.
-pub async fn bind(
-    services: &Services,
-    operator: &Operator,
-    id: ServerId,
-    organization: OrganizationId,
-) -> Result<ServerLoad, ServiceError> {
-    let tx = services.store.platform_write().await?;
-    if tx.organization(organization).await?.is_none() {
-        return Err(FieldErrors::one("organization_id", "must be the id of an organization").into());
-    }
-    let row = ServerRowChange {
-        organization: Some(Some(organization)),
-        ..Default::default()
-    };
-    write(services, operator, tx, id, &row, "platform.servers.bind").await
-}
-
-/// Lets all organizations share a WAHA server again, but for those that have their own.
-pub async fn unbind(
-    services: &Services,
-    operator: &Operator,
-    id: ServerId,
-) -> Result<ServerLoad, ServiceError> {
-    let tx = services.store.platform_write().await?;
-    let row = ServerRowChange {
-        organization: Some(None),
-        ..Default::default()
-    };
-    write(services, operator, tx, id, &row, "platform.servers.unbind").await
+    write(services, operator, tx, id, &row, operation).await
 }
 
 /// Whether this process calls a WAHA server at present; every process finds that out for itself.

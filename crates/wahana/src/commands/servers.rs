@@ -9,7 +9,7 @@ use wahana_service::{
     platform::{
         hooks::{self, GlobalHook},
         organizations,
-        servers::{self, BaseUrl, NewServer, ServerChange, ServerCheck, ServerKey, ServerLoad},
+        servers::{self, BaseUrl, NewServer, ServerAct, ServerChange, ServerCheck, ServerKey, ServerLoad},
     },
 };
 
@@ -329,6 +329,10 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
     let find = async |named: &str| -> anyhow::Result<ServerLoad> {
         Ok(servers::find(services, &Operator::CommandLine, named).await?)
     };
+    let act = async |named: &str, act: ServerAct| -> anyhow::Result<_> {
+        let id = find(named).await?.server.id;
+        Ok(servers::act(services, &Operator::CommandLine, id, act).await)
+    };
     let changed = match command {
         Command::Add {
             name,
@@ -386,26 +390,15 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
             };
             servers::update(services, &operator, find(&server).await?.server.id, change).await
         }
-        Command::Pause { server } => {
-            servers::pause(services, &operator, find(&server).await?.server.id).await
-        }
-        Command::Resume { server } => {
-            servers::resume(services, &operator, find(&server).await?.server.id).await
-        }
-        Command::Drain { server } => {
-            servers::drain(services, &operator, find(&server).await?.server.id).await
-        }
-        Command::Undrain { server } => {
-            servers::undrain(services, &operator, find(&server).await?.server.id).await
-        }
+        Command::Pause { server } => act(&server, ServerAct::Pause).await?,
+        Command::Resume { server } => act(&server, ServerAct::Resume).await?,
+        Command::Drain { server } => act(&server, ServerAct::Drain).await?,
+        Command::Undrain { server } => act(&server, ServerAct::Undrain).await?,
         Command::Bind { server, organization } => {
-            let id = find(&server).await?.server.id;
             let organization = organizations::find(services, &operator, &organization).await?.id;
-            servers::bind(services, &operator, id, organization).await
+            act(&server, ServerAct::Bind(organization)).await?
         }
-        Command::Unbind { server } => {
-            servers::unbind(services, &operator, find(&server).await?.server.id).await
-        }
+        Command::Unbind { server } => act(&server, ServerAct::Unbind).await?,
         Command::Hook { server, rotate } => {
             let id = find(&server).await?.server.id;
             let hook = hooks::get(services, &operator, id, rotate)

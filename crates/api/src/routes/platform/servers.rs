@@ -14,7 +14,9 @@ use wahana_service::{
     FieldErrors, Services,
     platform::{
         hooks::{self, GlobalHook},
-        servers::{self, BaseUrl, Circuit, NewServer, ServerChange, ServerCheck, ServerKey, ServerLoad},
+        servers::{
+            self, BaseUrl, Circuit, NewServer, ServerAct, ServerChange, ServerCheck, ServerKey, ServerLoad,
+        },
     },
 };
 
@@ -388,11 +390,13 @@ pub(crate) async fn bind(
         .organization_id
         .parse()
         .map_err(|_| FieldErrors::one("organization_id", "must be the id of an organization"))?;
-    let id = operated.found.server.id;
-    let bound = servers::bind(state.services(), &operated.operator, id, organization).await?;
-    Ok(operated
-        .reply("WAHA server bound.", ServerResource::of(state.services(), bound))
-        .into_response())
+    acted(
+        &state,
+        &operated,
+        ServerAct::Bind(organization),
+        "WAHA server bound.",
+    )
+    .await
 }
 
 /// Lets all organizations share a WAHA server again, but for those that have their own.
@@ -405,14 +409,7 @@ pub(crate) async fn unbind(
     State(state): State<ApiState>,
     operated: Operated<OfServer>,
 ) -> Result<Response, ApiError> {
-    let id = operated.found.server.id;
-    let changed = servers::unbind(state.services(), &operated.operator, id).await?;
-    Ok(operated
-        .reply(
-            "WAHA server unbound.",
-            ServerResource::of(state.services(), changed),
-        )
-        .into_response())
+    acted(&state, &operated, ServerAct::Unbind, "WAHA server unbound.").await
 }
 
 /// Starts, repairs and places nothing on a WAHA server until it is resumed. What runs goes on, and sends.
@@ -425,14 +422,7 @@ pub(crate) async fn pause(
     State(state): State<ApiState>,
     operated: Operated<OfServer>,
 ) -> Result<Response, ApiError> {
-    let id = operated.found.server.id;
-    let changed = servers::pause(state.services(), &operated.operator, id).await?;
-    Ok(operated
-        .reply(
-            "WAHA server paused.",
-            ServerResource::of(state.services(), changed),
-        )
-        .into_response())
+    acted(&state, &operated, ServerAct::Pause, "WAHA server paused.").await
 }
 
 /// Ends a pause.
@@ -445,14 +435,7 @@ pub(crate) async fn resume(
     State(state): State<ApiState>,
     operated: Operated<OfServer>,
 ) -> Result<Response, ApiError> {
-    let id = operated.found.server.id;
-    let changed = servers::resume(state.services(), &operated.operator, id).await?;
-    Ok(operated
-        .reply(
-            "WAHA server resumed.",
-            ServerResource::of(state.services(), changed),
-        )
-        .into_response())
+    acted(&state, &operated, ServerAct::Resume, "WAHA server resumed.").await
 }
 
 /// Places no new session on a WAHA server, so that it empties as sessions are deleted and moved.
@@ -465,14 +448,7 @@ pub(crate) async fn drain(
     State(state): State<ApiState>,
     operated: Operated<OfServer>,
 ) -> Result<Response, ApiError> {
-    let id = operated.found.server.id;
-    let changed = servers::drain(state.services(), &operated.operator, id).await?;
-    Ok(operated
-        .reply(
-            "WAHA server draining.",
-            ServerResource::of(state.services(), changed),
-        )
-        .into_response())
+    acted(&state, &operated, ServerAct::Drain, "WAHA server draining.").await
 }
 
 /// Lets new sessions come to a WAHA server again.
@@ -485,12 +461,18 @@ pub(crate) async fn undrain(
     State(state): State<ApiState>,
     operated: Operated<OfServer>,
 ) -> Result<Response, ApiError> {
+    acted(&state, &operated, ServerAct::Undrain, "WAHA server not draining.").await
+}
+
+async fn acted(
+    state: &ApiState,
+    operated: &Operated<OfServer>,
+    act: ServerAct,
+    done: &str,
+) -> Result<Response, ApiError> {
     let id = operated.found.server.id;
-    let changed = servers::undrain(state.services(), &operated.operator, id).await?;
+    let changed = servers::act(state.services(), &operated.operator, id, act).await?;
     Ok(operated
-        .reply(
-            "WAHA server not draining.",
-            ServerResource::of(state.services(), changed),
-        )
+        .reply(done, ServerResource::of(state.services(), changed))
         .into_response())
 }
