@@ -6,4 +6,5 @@ pub mod cutting_proxy;
 pub mod database;
 pub mod postgres;
 pub mod redis;
+pub mod rows;
 pub mod sqlite;

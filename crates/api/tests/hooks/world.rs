@@ -16,8 +16,7 @@ use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, Clock, EmailAddress, Language, Membership, Organization, OrganizationId,
-    OrganizationLimits, OrganizationState, Retention, Role, Secret, ServerId, SessionId, SystemClock,
+    Abilities, AccessToken, Clock, EmailAddress, Membership, Role, Secret, ServerId, SessionId, SystemClock,
     Timestamp, TokenId, UserId,
 };
 use wahana_service::{
@@ -25,7 +24,7 @@ use wahana_service::{
     events::{Hook, HookKeyId},
 };
 use wahana_store::{NewServer, NewUser, Store, Tenant, access_tokens, sessions};
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 pub(crate) const UPSTREAM_KEY: &str = "upstream-key-of-the-platform";
 
@@ -103,23 +102,10 @@ impl<'a> World<'a> {
     }
 
     pub(crate) async fn owner(&self, organization: &str) -> Owner {
-        let (id, user, secret) = (OrganizationId::new(), UserId::new(), Secret::generate());
+        let (user, secret) = (UserId::new(), Secret::generate());
         let tx = self.store.platform_write().await.unwrap();
-        tx.insert_organization(&Organization {
-            id,
-            name: organization.to_owned(),
-            state: OrganizationState::Active,
-            country: None,
-            time_zone: "UTC".parse().unwrap(),
-            language: Language::English,
-            limits: OrganizationLimits::default(),
-            retention: Retention::default(),
-            restarts_silent_sessions: false,
-            created_at: tx.now(),
-            updated_at: tx.now(),
-        })
-        .await
-        .unwrap();
+        let home = rows::organization(organization, tx.now());
+        tx.insert_organization(&home).await.unwrap();
         tx.insert_user(&NewUser {
             id: user,
             email: EmailAddress::parse(&format!("{user}@example.com")).unwrap(),
@@ -129,19 +115,19 @@ impl<'a> World<'a> {
         .await
         .unwrap();
         tx.insert_membership(&Membership {
-            organization_id: id,
+            organization_id: home.id,
             user_id: user,
             role: Role::Owner,
             created_at: tx.now(),
         })
         .await
         .unwrap();
-        let tenant = tx.tenant(id).await.unwrap().unwrap();
+        let tenant = tx.tenant(home.id).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         let tx = self.store.write(tenant).await.unwrap();
         let token = AccessToken {
             id: TokenId::generate(),
-            organization_id: id,
+            organization_id: home.id,
             user_id: user,
             name: "tests".to_owned(),
             abilities: Abilities::All,

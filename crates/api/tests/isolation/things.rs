@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    Abilities, AccessToken, EmailAddress, Invitation, InvitationId, Language, Organization, OrganizationId,
-    OrganizationLimits, OrganizationState, Retention, Role, Secret, ServerId, SessionId, SessionStatus,
-    TokenId, UserId,
+    Abilities, AccessToken, EmailAddress, Invitation, InvitationId, OrganizationId, Role, Secret, ServerId,
+    SessionId, SessionStatus, TokenId, UserId,
 };
 use wahana_store::{NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens};
-use wahana_testkit::app::{Actor, By, Home, TestApp};
+use wahana_testkit::{
+    app::{Actor, By, Home, TestApp},
+    rows,
+};
 
 use crate::expected::Target;
 
@@ -129,22 +131,9 @@ fn named(id: &impl ToString) -> Thing {
 }
 
 async fn insert_organization(tx: &PlatformTx) -> OrganizationId {
-    let id = OrganizationId::new();
-    let new = Organization {
-        id,
-        name: "another".to_owned(),
-        state: OrganizationState::Active,
-        country: None,
-        time_zone: "UTC".parse().unwrap(),
-        language: Language::English,
-        limits: OrganizationLimits::default(),
-        retention: Retention::default(),
-        restarts_silent_sessions: false,
-        created_at: tx.now(),
-        updated_at: tx.now(),
-    };
+    let new = rows::organization("another", tx.now());
     tx.insert_organization(&new).await.unwrap();
-    id
+    new.id
 }
 
 async fn insert_server(tx: &PlatformTx) -> ServerId {

@@ -16,11 +16,9 @@ use waha_client::{HttpClient, HttpOptions, TimeLimit};
 use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, AuditEntry, AuditOutcome, BusinessProfile, Country, DesiredStatus, EmailAddress,
-    Language, Membership, MessageId, Organization, OrganizationId, OrganizationLimits, OrganizationState,
-    OutgoingMessage, Retention, Role, Secret, ServerId, Session, SessionConfiguration, SessionCounters,
-    SessionId, SessionName, SessionOrigin, SessionStatus, SystemClock, TokenId, UserId, WahaAddress,
-    WahaName,
+    Abilities, AccessToken, AuditEntry, AuditOutcome, Country, EmailAddress, Membership, MessageId,
+    Organization, OutgoingMessage, Role, Secret, ServerId, Session, SessionStatus, SystemClock, TokenId,
+    UserId,
 };
 use wahana_service::{AllowedNetwork, ServiceSettings, Services};
 use wahana_store::{
@@ -28,6 +26,7 @@ use wahana_store::{
     audit::{self, AuditQuery},
     messages, sessions,
 };
+use wahana_testkit::rows;
 
 const SESSION: &str = "reception";
 pub(crate) const WAHA_KEY: &str = "the key of the WAHA server of the tests";
@@ -287,17 +286,8 @@ async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> 
     .await
     .unwrap();
     let organization = Organization {
-        id: OrganizationId::new(),
-        name: "A".to_owned(),
-        state: OrganizationState::Active,
         country,
-        time_zone: "UTC".parse().unwrap(),
-        language: Language::English,
-        limits: OrganizationLimits::default(),
-        retention: Retention::default(),
-        restarts_silent_sessions: false,
-        created_at: now,
-        updated_at: now,
+        ..rows::organization("A", now)
     };
     tx.insert_organization(&organization).await.unwrap();
     let new_user = NewUser {
@@ -323,29 +313,9 @@ async fn new_session(store: &Store, tenant: Tenant, server: ServerId) -> Session
     let tx = store.write(tenant).await.unwrap();
     let now = tx.now();
     let session = Session {
-        id: SessionId::new(),
-        organization_id: tenant.organization_id(),
-        waha: WahaAddress {
-            server,
-            name: WahaName::generate(),
-        },
-        origin: SessionOrigin::Created,
-        name: SessionName::parse(SESSION).unwrap(),
-        display_name: None,
-        phone_number: None,
-        configuration: SessionConfiguration::default(),
         status: SessionStatus::Working,
         waha_status: Some("WORKING".to_owned()),
-        desired_status: DesiredStatus::Running,
-        observed_at: None,
-        error_count: 0,
-        last_error: None,
-        warning: None,
-        business: BusinessProfile::default(),
-        counters: SessionCounters::default(),
-        last_message_at: None,
-        created_at: now,
-        updated_at: now,
+        ..rows::session(tenant.organization_id(), server, SESSION, now)
     };
     sessions::insert(&tx, &session).await.unwrap();
     tx.commit().await.unwrap();

@@ -15,12 +15,12 @@ use url::Url;
 use waha_client::{HttpClient, HttpOptions};
 use wahana_api::{ApiSettings, ApiState, router};
 use wahana_domain::{
-    Abilities, AccessToken, EmailAddress, Language, ManualClock, Membership, Organization, OrganizationId,
-    OrganizationLimits, OrganizationState, Retention, Role, Secret, TimeZone, Timestamp, TokenId, UserId,
+    Abilities, AccessToken, EmailAddress, ManualClock, Membership, OrganizationId, Role, Secret, Timestamp,
+    TokenId, UserId,
 };
 use wahana_service::{Operator, ServiceSettings, Services, password_resets};
 use wahana_store::{NewUser, Store, UserChange, access_tokens};
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 /// What everybody's password is.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -106,19 +106,7 @@ impl Wahana {
     }
 
     pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
-        let organization = Organization {
-            id: OrganizationId::new(),
-            name: name.to_owned(),
-            state: OrganizationState::Active,
-            country: None,
-            time_zone: TimeZone::UTC,
-            language: Language::English,
-            limits: OrganizationLimits::default(),
-            retention: Retention::default(),
-            restarts_silent_sessions: false,
-            created_at: self.clock_now(),
-            updated_at: self.clock_now(),
-        };
+        let organization = rows::organization(name, self.clock_now());
         let tx = self.store.platform_write().await.unwrap();
         tx.insert_organization(&organization).await.unwrap();
         tx.commit().await.unwrap();

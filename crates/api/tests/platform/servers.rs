@@ -2,10 +2,8 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use wahana_domain::{
-    BusinessProfile, DesiredStatus, Session, SessionConfiguration, SessionCounters, SessionId, SessionName,
-    SessionOrigin, SessionStatus, WahaAddress, WahaName,
-};
+use wahana_domain::{DesiredStatus, Session, SessionStatus};
+use wahana_testkit::rows;
 
 use crate::harness::Installation;
 
@@ -98,30 +96,11 @@ async fn a_server_with_living_sessions_stays() {
     let tenant = tx.tenant(installation.organization).await.unwrap().unwrap();
     drop(tx);
     let now = installation.services().now();
+    let server = created.data("id").parse().unwrap();
     let session = Session {
-        id: SessionId::new(),
-        organization_id: installation.organization,
-        waha: WahaAddress {
-            server: created.data("id").parse().unwrap(),
-            name: WahaName::generate(),
-        },
-        origin: SessionOrigin::Created,
-        name: SessionName::parse("sales").unwrap(),
-        display_name: None,
-        phone_number: None,
         status: SessionStatus::Disconnected,
-        waha_status: None,
         desired_status: DesiredStatus::Stopped,
-        observed_at: None,
-        error_count: 0,
-        last_error: None,
-        warning: None,
-        business: BusinessProfile::default(),
-        configuration: SessionConfiguration::default(),
-        counters: SessionCounters::default(),
-        last_message_at: None,
-        created_at: now,
-        updated_at: now,
+        ..rows::session(installation.organization, server, "sales", now)
     };
     let tx = installation.store.write(tenant).await.unwrap();
     wahana_store::sessions::insert(&tx, &session).await.unwrap();

@@ -16,13 +16,12 @@ use waha_client::{GuardLimits, HttpClient, HttpOptions, Timeouts};
 use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, AuditEntry, Clock, EmailAddress, Language, Membership, Organization,
-    OrganizationId, OrganizationLimits, OrganizationState, Retention, Role, Secret, ServerId, SessionId,
-    SystemClock, Timestamp, TokenId, UserId,
+    Abilities, AccessToken, AuditEntry, Clock, EmailAddress, Membership, Organization, OrganizationId,
+    OrganizationLimits, Role, Secret, ServerId, SessionId, SystemClock, Timestamp, TokenId, UserId,
 };
 use wahana_service::{ServiceSettings, Services};
 use wahana_store::{NewServer, NewUser, Store, Tenant, access_tokens, audit};
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 use crate::client::{Client, Transcript};
 
@@ -151,26 +150,14 @@ impl<'a> World<'a> {
 
     pub(crate) async fn organization(&self, name: &str, limits: OrganizationLimits) -> Home {
         let tx = self.store.platform_write().await.unwrap();
-        let id = OrganizationId::new();
-        tx.insert_organization(&Organization {
-            id,
-            name: name.to_owned(),
-            state: OrganizationState::Active,
-            country: None,
-            time_zone: "UTC".parse().unwrap(),
-            language: Language::English,
+        let new = Organization {
             limits,
-            retention: Retention::default(),
-            restarts_silent_sessions: false,
-            created_at: tx.now(),
-            updated_at: tx.now(),
-        })
-        .await
-        .unwrap();
+            ..rows::organization(name, tx.now())
+        };
+        tx.insert_organization(&new).await.unwrap();
+        let tenant = tx.tenant(new.id).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let tx = self.store.platform_read().await.unwrap();
-        let tenant = tx.tenant(id).await.unwrap().unwrap();
-        Home { id, tenant }
+        Home { id: new.id, tenant }
     }
 
     /// The owner of a new organization.

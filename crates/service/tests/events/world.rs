@@ -4,14 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use waha_client::{HttpClient, HttpOptions};
-use wahana_domain::{
-    BusinessProfile, DesiredStatus, Language, ManualClock, Organization, OrganizationId, OrganizationLimits,
-    OrganizationState, Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId,
-    SessionName, SessionOrigin, SessionStatus, Timestamp, WahaAddress, WahaName,
-};
+use wahana_domain::{ManualClock, ServerId, Session, SessionId, Timestamp};
 use wahana_service::{ServiceSettings, Services, events};
 use wahana_store::{NewServer, Store, Tenant, events::NewEvent, sessions};
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 /// When every world begins: at the beginning of a quarter of an hour.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -111,54 +107,16 @@ impl<'a> World<'a> {
 
     pub(crate) async fn organization(&self) -> Tenant {
         let tx = self.store.platform_write().await.unwrap();
-        let id = OrganizationId::new();
-        tx.insert_organization(&Organization {
-            id,
-            name: "A".to_owned(),
-            state: OrganizationState::Active,
-            country: None,
-            time_zone: "UTC".parse().unwrap(),
-            language: Language::English,
-            limits: OrganizationLimits::default(),
-            retention: Retention::default(),
-            restarts_silent_sessions: false,
-            created_at: tx.now(),
-            updated_at: tx.now(),
-        })
-        .await
-        .unwrap();
-        let tenant = tx.tenant(id).await.unwrap().unwrap();
+        let new = rows::organization("A", tx.now());
+        tx.insert_organization(&new).await.unwrap();
+        let tenant = tx.tenant(new.id).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         tenant
     }
 
     pub(crate) async fn session_of(&self, tenant: Tenant, name: &str) -> Place {
         let tx = self.store.write(tenant).await.unwrap();
-        let session = Session {
-            id: SessionId::new(),
-            organization_id: tenant.organization_id(),
-            waha: WahaAddress {
-                server: self.server,
-                name: WahaName::generate(),
-            },
-            origin: SessionOrigin::Created,
-            name: SessionName::parse(name).unwrap(),
-            display_name: None,
-            phone_number: None,
-            configuration: SessionConfiguration::default(),
-            status: SessionStatus::Connecting,
-            waha_status: None,
-            desired_status: DesiredStatus::Running,
-            observed_at: None,
-            error_count: 0,
-            last_error: None,
-            warning: None,
-            business: BusinessProfile::default(),
-            counters: SessionCounters::default(),
-            last_message_at: None,
-            created_at: tx.now(),
-            updated_at: tx.now(),
-        };
+        let session = rows::session(tenant.organization_id(), self.server, name, tx.now());
         sessions::insert(&tx, &session).await.unwrap();
         tx.commit().await.unwrap();
         Place {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use wahana_domain::{Language, OrganizationId, OrganizationLimits, OrganizationState, Retention, Role};
 use wahana_store::organizations::{self, OrganizationChange};
-use wahana_testkit::{database::TestDatabase, on_both_databases};
+use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
-use crate::world::{START, World, address, new_organization};
+use crate::world::{START, World, address};
 
 async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
     let world = World::new(db).await;
@@ -64,8 +64,8 @@ async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
 async fn operators_list_count_and_find_organizations(db: &TestDatabase) {
     let world = World::new(db).await;
     let tx = world.platform_write().await;
-    let gamma = new_organization("Gamma", START);
-    let other_gamma = new_organization("Gamma", START.plus(Duration::from_secs(1)));
+    let gamma = rows::organization("Gamma", START);
+    let other_gamma = rows::organization("Gamma", START.plus(Duration::from_secs(1)));
     for organization in [&other_gamma, &gamma] {
         tx.insert_organization(organization).await.unwrap();
     }

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use wahana_domain::{
-    Abilities, AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, BusinessProfile, ChatId,
-    DeliveryStatus, DesiredStatus, EmailAddress, Invitation, InvitationId, Language, ManualClock, Membership,
-    MessageId, MessageKind, Organization, OrganizationId, OrganizationLimits, OrganizationState,
-    OutgoingMessage, Retention, Role, Secret, ServerId, Session, SessionConfiguration, SessionCounters,
-    SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp, TokenId, UserId, WahaAddress, WahaName,
+    Abilities, AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, ChatId, DeliveryStatus,
+    EmailAddress, Invitation, InvitationId, ManualClock, Membership, MessageId, MessageKind, OrganizationId,
+    OutgoingMessage, Role, Secret, ServerId, Session, SessionId, Timestamp, TokenId, UserId,
 };
 use wahana_store::{
     NewServer, NewUser, PlatformTx, Store, Tenant, TenantTx, access_tokens, audit, invitations, messages,
     sessions,
 };
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 /// When every world begins.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -79,31 +77,8 @@ impl World {
 
     /// A session that is not in the database yet.
     pub(crate) fn new_session(&self, organization: &TestOrganization, name: &str) -> Session {
-        Session {
-            id: SessionId::new(),
-            organization_id: organization.id(),
-            waha: WahaAddress {
-                server: self.server,
-                name: WahaName::generate(),
-            },
-            origin: SessionOrigin::Created,
-            name: SessionName::parse(name).unwrap(),
-            display_name: None,
-            phone_number: None,
-            configuration: SessionConfiguration::default(),
-            status: SessionStatus::Connecting,
-            waha_status: None,
-            desired_status: DesiredStatus::Running,
-            observed_at: None,
-            error_count: 0,
-            last_error: None,
-            warning: None,
-            business: BusinessProfile::default(),
-            counters: SessionCounters::default(),
-            last_message_at: None,
-            created_at: self.store.clock().now(),
-            updated_at: self.store.clock().now(),
-        }
+        let now = self.store.clock().now();
+        rows::session(organization.id(), self.server, name, now)
     }
 
     pub(crate) async fn add(&self, organization: &TestOrganization, session: &Session) {
@@ -252,22 +227,6 @@ pub(crate) fn address(email: &str) -> EmailAddress {
     EmailAddress::parse(email).unwrap()
 }
 
-pub(crate) fn new_organization(name: &str, now: Timestamp) -> Organization {
-    Organization {
-        id: OrganizationId::new(),
-        name: name.to_owned(),
-        state: OrganizationState::Active,
-        country: None,
-        time_zone: "UTC".parse().unwrap(),
-        language: Language::English,
-        limits: OrganizationLimits::default(),
-        retention: Retention::default(),
-        restarts_silent_sessions: false,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
 pub(crate) fn new_server(name: &str) -> NewServer {
     NewServer {
         id: ServerId::new(),
@@ -314,7 +273,7 @@ pub(crate) async fn add_server(store: &Store, name: &str) -> ServerId {
 }
 
 pub(crate) async fn add_organization(store: &Store, name: &str, owner: &str) -> TestOrganization {
-    let organization = new_organization(name, store.clock().now());
+    let organization = rows::organization(name, store.clock().now());
     let tx = store.platform_write().await.unwrap();
     tx.insert_organization(&organization).await.unwrap();
     let owner = insert_user(&tx, owner).await;

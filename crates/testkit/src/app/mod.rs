@@ -17,9 +17,8 @@ use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{SessionSeed, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    BusinessProfile, Clock, DesiredStatus, Language, Organization, OrganizationId, OrganizationLimits,
-    OrganizationState, Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId,
-    SessionName, SessionOrigin, SessionStatus, SystemClock, Timestamp, UserId, WahaAddress, WahaName,
+    Clock, Organization, OrganizationId, OrganizationState, ServerId, Session, SessionId, SessionStatus,
+    SystemClock, Timestamp, UserId,
 };
 use wahana_service::{ServiceSettings, Services, limits::LimitSettings};
 use wahana_store::{NewServer, Store, Tenant, sessions};
@@ -31,7 +30,7 @@ use self::{
     log::{REQUEST_SPAN, RequestLog},
     people::{Homes, Person},
 };
-use crate::database::TestDatabase;
+use crate::{database::TestDatabase, rows};
 
 /// What must never be seen by a tenant or in a log.
 const UPSTREAM_KEY: &str = "the key of the WAHA server of the tests";
@@ -406,17 +405,8 @@ async fn insert_server(store: &Store, waha: &WahaSim) -> ServerId {
 async fn insert_organization(store: &Store, name: &str, state: OrganizationState) -> Tenant {
     let tx = store.platform_write().await.expect("a transaction");
     let new = Organization {
-        id: OrganizationId::new(),
-        name: name.to_owned(),
         state,
-        country: None,
-        time_zone: "UTC".parse().expect("a time zone"),
-        language: Language::English,
-        limits: OrganizationLimits::default(),
-        retention: Retention::default(),
-        restarts_silent_sessions: false,
-        created_at: tx.now(),
-        updated_at: tx.now(),
+        ..rows::organization(name, tx.now())
     };
     tx.insert_organization(&new).await.expect("an organization");
     let tenant = tx.tenant(new.id).await.expect("an organization");
@@ -424,37 +414,17 @@ async fn insert_organization(store: &Store, name: &str, state: OrganizationState
     tenant.expect("the organization that was made")
 }
 
-#[expect(clippy::expect_used, reason = "only tests call this")]
 fn new_session(
     organization_id: OrganizationId,
     server: ServerId,
     status: SessionStatus,
     now: Timestamp,
 ) -> Session {
-    let id = SessionId::new();
+    let name = format!("name_{}", SessionId::new().as_uuid().simple());
     Session {
-        id,
-        organization_id,
-        waha: WahaAddress {
-            server,
-            name: WahaName::generate(),
-        },
-        origin: SessionOrigin::Created,
-        name: SessionName::parse(&format!("name_{}", id.as_uuid().simple())).expect("a session's name"),
-        display_name: None,
-        phone_number: None,
-        configuration: SessionConfiguration::default(),
         status,
         waha_status: Some(on_waha(status).1.to_owned()),
-        desired_status: DesiredStatus::Running,
         observed_at: Some(now),
-        error_count: 0,
-        last_error: None,
-        warning: None,
-        business: BusinessProfile::default(),
-        counters: SessionCounters::default(),
-        last_message_at: None,
-        created_at: now,
-        updated_at: now,
+        ..rows::session(organization_id, server, &name, now)
     }
 }

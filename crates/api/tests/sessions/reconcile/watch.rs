@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use waha_sim::{SessionSeed, Status};
 use wahana_domain::{
-    ActorKind, AuditOutcome, BusinessProfile, DesiredStatus, OrganizationLimits, ProcessId, Role, Session,
-    SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, WahaAddress,
-    WahaName,
+    ActorKind, AuditOutcome, DesiredStatus, OrganizationLimits, ProcessId, Role, Session, SessionStatus,
 };
 use wahana_service::{ReconcileSettings, Reconciler};
 use wahana_store::sessions;
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, rows};
 
 use crate::{
     client::Client,
@@ -66,29 +64,11 @@ impl<'a> Watch<'a> {
                 _ => (SessionStatus::Disconnected, Status::Stopped),
             };
             let session = Session {
-                id: SessionId::new(),
-                organization_id: self.home.id,
-                waha: WahaAddress {
-                    server: self.server.id,
-                    name: WahaName::generate(),
-                },
-                origin: SessionOrigin::Created,
-                name: SessionName::parse(name).unwrap(),
-                display_name: None,
-                phone_number: None,
-                configuration: SessionConfiguration::default(),
                 status,
                 waha_status: Some(on_waha.name().to_owned()),
                 desired_status: wish,
                 observed_at: Some(tx.now()),
-                error_count: 0,
-                last_error: None,
-                warning: None,
-                business: BusinessProfile::default(),
-                counters: SessionCounters::default(),
-                last_message_at: None,
-                created_at: tx.now(),
-                updated_at: tx.now(),
+                ..rows::session(self.home.id, self.server.id, name, tx.now())
             };
             sessions::insert(&tx, &session).await.unwrap();
             let number = format!("1555{:08}", made.len());

@@ -1,0 +1,60 @@
+//! What tests put into a database: as ordinary as can be, so that a test says only what it is about.
+
+use wahana_domain::{
+    BusinessProfile, DesiredStatus, Language, Organization, OrganizationId, OrganizationLimits,
+    OrganizationState, Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId,
+    SessionName, SessionOrigin, SessionStatus, TimeZone, Timestamp, WahaAddress, WahaName,
+};
+
+/// An organization that may use wahana, without limits of its own.
+#[must_use]
+pub fn organization(name: &str, now: Timestamp) -> Organization {
+    Organization {
+        id: OrganizationId::new(),
+        name: name.to_owned(),
+        state: OrganizationState::Active,
+        country: None,
+        time_zone: TimeZone::UTC,
+        language: Language::English,
+        limits: OrganizationLimits::default(),
+        retention: Retention::default(),
+        restarts_silent_sessions: false,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A session that an organization made and wants to run, and of which WAHA has said nothing yet.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "only tests call this, and with names that sessions can have"
+)]
+pub fn session(organization: OrganizationId, server: ServerId, name: &str, now: Timestamp) -> Session {
+    Session {
+        id: SessionId::new(),
+        organization_id: organization,
+        waha: WahaAddress {
+            server,
+            name: WahaName::generate(),
+        },
+        origin: SessionOrigin::Created,
+        name: SessionName::parse(name).expect("a session's name"),
+        display_name: None,
+        phone_number: None,
+        configuration: SessionConfiguration::default(),
+        status: SessionStatus::Connecting,
+        waha_status: None,
+        desired_status: DesiredStatus::Running,
+        observed_at: None,
+        error_count: 0,
+        last_error: None,
+        warning: None,
+        business: BusinessProfile::default(),
+        counters: SessionCounters::default(),
+        last_message_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
