@@ -181,12 +181,6 @@ impl Services {
         Ok(self.store.close().await?)
     }
 
-    /// Which sessions have new events, for who applies them.
-    #[must_use]
-    pub const fn events(&self) -> &Wake {
-        &self.events
-    }
-
     /// Does something to its end, also when nobody waits for it any more: what WAHA was asked to do
     /// is written down even if the caller hung up.
     pub(crate) async fn to_the_end<T: Send + 'static>(

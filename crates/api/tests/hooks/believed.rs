@@ -14,7 +14,7 @@ on_both_databases!(
     an_event_is_stored_once_however_often_it_comes,
     a_servers_own_hook_takes_the_events_of_all_its_sessions,
     events_of_nobodys_sessions_are_taken_and_not_kept,
-    what_is_stored_is_what_was_sent_and_who_applies_it_is_woken,
+    what_is_stored_is_what_was_sent,
     an_event_may_be_as_old_as_waha_keeps_trying,
 );
 
@@ -81,7 +81,7 @@ async fn events_of_nobodys_sessions_are_taken_and_not_kept(database: &TestDataba
     assert!(server.last_event_at.is_some());
 }
 
-async fn what_is_stored_is_what_was_sent_and_who_applies_it_is_woken(database: &TestDatabase) {
+async fn what_is_stored_is_what_was_sent(database: &TestDatabase) {
     let world = World::new(database).await;
     let owner = world.owner("a").await;
     let session = world.session(&owner, "shop").await;
@@ -90,12 +90,6 @@ async fn what_is_stored_is_what_was_sent_and_who_applies_it_is_woken(database: &
     let body = serde_json::to_string_pretty(&event).unwrap();
     let delivery = world.delivery(world.hook(Some(session.id)), body.clone());
     assert_eq!(world.deliver(&delivery).await, StatusCode::OK);
-
-    let woken = world.services.events().woken().await;
-    assert_eq!(
-        woken.into_iter().collect::<Vec<_>>(),
-        [((owner.tenant, session.id), wahana_service::events::Haste::Urgent)]
-    );
     let tx = world.store.read(owner.tenant).await.unwrap();
     let stored = events::waiting(&tx, session.id, 10).await.unwrap().remove(0);
     assert_eq!(stored.payload, body);

@@ -45,7 +45,7 @@ pub async fn apply_session(
 
 /// Whether those who wait for an answer come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Haste {
+pub(super) enum Haste {
     /// Somebody may be looking at what changes.
     Urgent,
     /// It may wait a little while many events come in: they need the same disk.

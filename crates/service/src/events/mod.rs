@@ -13,7 +13,8 @@ mod webhook;
 
 use std::time::Duration;
 
-pub use apply::{Haste, apply_session};
+use apply::Haste;
+pub use apply::apply_session;
 pub use dispatch::dispatch;
 pub use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER};
 use wahana_domain::Timestamp;
@@ -22,7 +23,7 @@ pub use wahana_store::{Hook, HookKeyId};
 pub(crate) use gap::Gap;
 pub(crate) use intake::Intake;
 pub use intake::{Delivery, Refusal, Taken, take};
-pub use wake::Wake;
+pub(crate) use wake::Wake;
 pub use webhook::{GlobalHook, MissingHookUrl};
 pub(crate) use webhook::{Webhook, global, has_webhook_of, without_webhook};
 

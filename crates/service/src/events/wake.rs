@@ -14,7 +14,7 @@ use super::Haste;
 /// The sessions of which new events were stored. Clones share it. It only wakes: what there is to do is in
 /// the database.
 #[derive(Clone, Debug, Default)]
-pub struct Wake(Arc<Shared>);
+pub(crate) struct Wake(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -24,7 +24,7 @@ struct Shared {
 
 impl Wake {
     /// Says that a session has new events.
-    pub fn wake(&self, tenant: Tenant, session: SessionId, haste: Haste) {
+    pub(super) fn wake(&self, tenant: Tenant, session: SessionId, haste: Haste) {
         // What another thread left half done is a set all the same.
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let known = sessions.entry((tenant, session)).or_insert(haste);
@@ -34,7 +34,7 @@ impl Wake {
     }
 
     /// Waits until sessions have new events, and says which. For one who waits.
-    pub async fn woken(&self) -> HashMap<(Tenant, SessionId), Haste> {
+    pub(super) async fn woken(&self) -> HashMap<(Tenant, SessionId), Haste> {
         loop {
             let sessions = {
                 let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -178,11 +178,7 @@ async fn a_woken_dispatcher_applies_and_an_idle_one_looks(db: &TestDatabase) {
     };
     eventually(left_behind, "1").await;
     for number in 1..=3 {
-        world.deliver(woken, &[call(number)]).await;
-        world
-            .services
-            .events()
-            .wake(woken.tenant, woken.session, events::Haste::Patient);
+        world.take(woken, &call(number)).await;
     }
     eventually(woken, "3").await;
     stop.cancel();

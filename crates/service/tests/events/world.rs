@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use waha_client::{HttpClient, HttpOptions};
+use waha_client::{HttpClient, HttpOptions, events::sign};
 use wahana_domain::{ManualClock, ServerId, Session, SessionId, Timestamp};
-use wahana_service::{ServiceSettings, Services, events};
+use wahana_service::{
+    ServiceSettings, Services,
+    events::{self, Delivery, Hook, Taken},
+};
 use wahana_store::{NewServer, Store, Tenant, events::NewEvent, sessions};
 use wahana_testkit::{database::TestDatabase, rows};
 
@@ -155,6 +158,27 @@ impl<'a> World<'a> {
         let stored = tx.store_events(&new).await.unwrap();
         tx.commit().await.unwrap();
         stored
+    }
+
+    /// Takes an event in as WAHA sends it, so that whoever applies it is woken.
+    pub(crate) async fn take(&self, place: Place, event: &Event) {
+        let mut body: Value = serde_json::from_str(&event.body()).unwrap();
+        body["session"] = self.get(place).await.waha.name.as_str().into();
+        let body = body.to_string();
+        let hook = Hook {
+            server: self.server,
+            session: Some(place.session),
+        };
+        let key = self.store.hook_key_id(1).unwrap();
+        let secret = self.store.hook_key(hook, key).unwrap();
+        let delivery = Delivery {
+            hook,
+            key,
+            signature: &sign(&secret, body.as_bytes()).unwrap(),
+            body: body.as_bytes(),
+        };
+        let taken = events::take(&self.services, delivery).await.unwrap();
+        assert_eq!(taken, Ok(Taken::Stored));
     }
 
     pub(crate) async fn apply(&self, place: Place) -> usize {

@@ -147,3 +147,79 @@ fn new_event(one: &Arrived, session: &HookedSession) -> NewEvent {
         payload: one.payload.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::Arc,
+        task::{Context, Waker},
+    };
+
+    use wahana_domain::ManualClock;
+    use wahana_store::{Hook, NewServer, sessions};
+    use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
+
+    use super::*;
+
+    on_both_databases!(whoever_applies_events_is_woken_for_new_ones);
+
+    const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    async fn whoever_applies_events_is_woken_for_new_ones(db: &TestDatabase) {
+        let database = db.store(Arc::new(ManualClock::at(START))).await;
+        let server = NewServer {
+            id: ServerId::new(),
+            name: "one".to_owned(),
+            base_url: "http://127.0.0.1:9".to_owned(),
+            api_key: "key".to_owned().into(),
+            capacity: None,
+        };
+        let home = rows::organization("A", START);
+        let tx = database.platform_write().await.unwrap();
+        tx.insert_server(&server).await.unwrap();
+        tx.insert_organization(&home).await.unwrap();
+        let tenant = tx.tenant(home.id).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let session = rows::session(home.id, server.id, "shop", START);
+        let tx = database.write(tenant).await.unwrap();
+        sessions::insert(&tx, &session).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let arrived = |event_id: &str, kind: &str, waha_name: &str| Arrived {
+            hook: Hook {
+                server: server.id,
+                session: None,
+            },
+            key_version: 1,
+            event_id: event_id.to_owned(),
+            kind: kind.to_owned(),
+            waha_name: waha_name.to_owned(),
+            happened_at: START,
+            payload: "{}".to_owned(),
+        };
+        let name = session.waha.name.as_str();
+        let wake = Wake::default();
+        let batch = [
+            arrived("evt_1", "message.any", "nobodys"),
+            arrived("evt_2", "message.any", name),
+        ];
+        let verdicts = store(&database, &wake, &batch).await.unwrap();
+        assert_eq!(verdicts, [Ok(Taken::OfNobody), Ok(Taken::Stored)]);
+        let woken = |haste| HashMap::from([((tenant, session.id), haste)]);
+        assert_eq!(wake.woken().await, woken(Haste::Patient));
+
+        // What comes again is nothing new.
+        store(&database, &wake, &batch).await.unwrap();
+        let woken_again = pin!(wake.woken()).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(woken_again.is_pending());
+
+        // Somebody may be looking at a status.
+        let batch = [
+            arrived("evt_3", "session.status", name),
+            arrived("evt_4", "message.any", name),
+        ];
+        store(&database, &wake, &batch).await.unwrap();
+        assert_eq!(wake.woken().await, woken(Haste::Urgent));
+    }
+}
