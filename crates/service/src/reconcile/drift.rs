@@ -1,6 +1,6 @@
 //! Sessions whose configuration on WAHA is not what it should be.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::PoisonError};
 
 use wahana_store::{Lease, ServerInCare, SessionOnServer, upkeep};
 
@@ -79,15 +79,11 @@ impl Reconciler {
 
 impl Care {
     fn checked(&self) -> Configurations {
-        self.checked
-            .lock()
-            .map(|checked| checked.clone())
-            .unwrap_or_default()
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.clone()
     }
 
     fn set_checked(&self, configurations: Configurations) {
-        if let Ok(mut checked) = self.checked.lock() {
-            *checked = configurations;
-        }
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = configurations;
     }
 }
