@@ -1,9 +1,10 @@
 //! What tests put into a database: as ordinary as can be, so that a test says only what it is about.
 
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, Language, Organization, OrganizationId, OrganizationLimits,
-    OrganizationState, Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId,
-    SessionName, SessionOrigin, SessionStatus, TimeZone, Timestamp, WahaAddress, WahaName,
+    Abilities, AccessToken, BusinessProfile, DesiredStatus, Language, Organization, OrganizationId,
+    OrganizationLimits, OrganizationState, Retention, ServerId, Session, SessionConfiguration,
+    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, TimeZone, Timestamp, TokenId,
+    UserId, WahaAddress, WahaName,
 };
 
 /// An organization that may use wahana, without limits of its own.
@@ -56,5 +57,22 @@ pub fn session(organization: OrganizationId, server: ServerId, name: &str, now: 
         last_message_at: None,
         created_at: now,
         updated_at: now,
+    }
+}
+
+/// A token of a member's that may do everything the member may, and does not end.
+#[must_use]
+pub fn token(organization: OrganizationId, user: UserId, now: Timestamp) -> AccessToken {
+    AccessToken {
+        id: TokenId::generate(),
+        organization_id: organization,
+        user_id: user,
+        name: "tests".to_owned(),
+        abilities: Abilities::All,
+        sessions: None,
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+        created_at: now,
     }
 }

@@ -2,9 +2,12 @@
 
 use http::Method;
 use serde_json::json;
-use wahana_domain::{Abilities, AccessToken, Role, Secret, TokenId};
+use wahana_domain::{AccessToken, Role, Secret, TokenId};
 use wahana_store::access_tokens;
-use wahana_testkit::app::{Actor, By, Client, Home};
+use wahana_testkit::{
+    app::{Actor, By, Client, Home},
+    rows,
+};
 
 use crate::{OWNER_BY_COOKIE, OWNER_OF_B, authorization, scene};
 
@@ -158,15 +161,7 @@ fn an_imported_token_with_a_number_for_an_id_is_a_token() {
         let tx = scene.app.store().write(scene.app.tenant(Home::A)).await.unwrap();
         let token = AccessToken {
             id: TokenId::parse("48213").unwrap(),
-            organization_id: tx.organization_id(),
-            user_id: owner,
-            name: "imported".to_owned(),
-            abilities: Abilities::All,
-            sessions: None,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: tx.now(),
+            ..rows::token(tx.organization_id(), owner, tx.now())
         };
         access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
         tx.commit().await.unwrap();

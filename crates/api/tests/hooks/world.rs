@@ -16,8 +16,7 @@ use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, Clock, EmailAddress, Membership, Role, Secret, ServerId, SessionId, SystemClock,
-    Timestamp, TokenId, UserId,
+    Clock, EmailAddress, Membership, Role, Secret, ServerId, SessionId, SystemClock, Timestamp, UserId,
 };
 use wahana_service::{
     ServiceSettings, Services,
@@ -125,18 +124,7 @@ impl<'a> World<'a> {
         let tenant = tx.tenant(home.id).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         let tx = self.store.write(tenant).await.unwrap();
-        let token = AccessToken {
-            id: TokenId::generate(),
-            organization_id: home.id,
-            user_id: user,
-            name: "tests".to_owned(),
-            abilities: Abilities::All,
-            sessions: None,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: tx.now(),
-        };
+        let token = rows::token(home.id, user, tx.now());
         access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
         tx.commit().await.unwrap();
         let bearer = format!("Bearer {}|{}", token.id, secret.expose());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    Abilities, AccessToken, EmailAddress, Invitation, InvitationId, OrganizationId, Role, Secret, ServerId,
-    SessionId, SessionStatus, TokenId, UserId,
+    AccessToken, EmailAddress, Invitation, InvitationId, OrganizationId, Role, Secret, ServerId, SessionId,
+    SessionStatus, TokenId, UserId,
 };
 use wahana_store::{NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens};
 use wahana_testkit::{
@@ -205,16 +205,5 @@ async fn tokens(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
 }
 
 fn token(tx: &TenantTx, user_id: UserId) -> AccessToken {
-    AccessToken {
-        id: TokenId::generate(),
-        organization_id: tx.organization_id(),
-        user_id,
-        name: "a token".to_owned(),
-        abilities: Abilities::All,
-        sessions: None,
-        expires_at: None,
-        last_used_at: None,
-        revoked_at: None,
-        created_at: tx.now(),
-    }
+    rows::token(tx.organization_id(), user_id, tx.now())
 }

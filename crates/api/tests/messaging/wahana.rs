@@ -17,8 +17,7 @@ use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
     Abilities, AccessToken, AuditEntry, AuditOutcome, Country, EmailAddress, Membership, MessageId,
-    Organization, OutgoingMessage, Role, Secret, ServerId, Session, SessionStatus, SystemClock, TokenId,
-    UserId,
+    Organization, OutgoingMessage, Role, Secret, ServerId, Session, SessionStatus, SystemClock, UserId,
 };
 use wahana_service::{AllowedNetwork, ServiceSettings, Services};
 use wahana_store::{
@@ -146,16 +145,8 @@ impl Wahana {
         let tx = self.store.write(self.tenant).await.unwrap();
         let secret = Secret::generate();
         let token = AccessToken {
-            id: TokenId::generate(),
-            organization_id: self.tenant.organization_id(),
-            user_id: user,
-            name: "test".to_owned(),
             abilities,
-            sessions: None,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: tx.now(),
+            ..rows::token(self.tenant.organization_id(), user, tx.now())
         };
         access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
         tx.commit().await.unwrap();

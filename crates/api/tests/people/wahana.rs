@@ -16,7 +16,7 @@ use waha_client::{HttpClient, HttpOptions};
 use wahana_api::{ApiSettings, ApiState, router};
 use wahana_domain::{
     Abilities, AccessToken, EmailAddress, ManualClock, Membership, OrganizationId, Role, Secret, Timestamp,
-    TokenId, UserId,
+    UserId,
 };
 use wahana_service::{Operator, ServiceSettings, Services, password_resets};
 use wahana_store::{NewUser, Store, UserChange, access_tokens};
@@ -211,16 +211,9 @@ impl Wahana {
         let secret = Secret::generate();
         let tx = self.store.write(tenant).await.unwrap();
         let token = AccessToken {
-            id: TokenId::generate(),
-            organization_id: organization,
-            user_id: user.id,
-            name: "test".to_owned(),
             abilities,
-            sessions: None,
             expires_at,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: tx.now(),
+            ..rows::token(organization, user.id, tx.now())
         };
         access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
         tx.commit().await.unwrap();

@@ -16,8 +16,8 @@ use waha_client::{GuardLimits, HttpClient, HttpOptions, Timeouts};
 use waha_sim::{Status, WahaSim};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, AuditEntry, Clock, EmailAddress, Membership, Organization, OrganizationId,
-    OrganizationLimits, Role, Secret, ServerId, SessionId, SystemClock, Timestamp, TokenId, UserId,
+    AccessToken, AuditEntry, Clock, EmailAddress, Membership, Organization, OrganizationId,
+    OrganizationLimits, Role, Secret, ServerId, SessionId, SystemClock, Timestamp, UserId,
 };
 use wahana_service::{ServiceSettings, Services};
 use wahana_store::{NewServer, NewUser, Store, Tenant, access_tokens, audit};
@@ -201,16 +201,8 @@ impl<'a> World<'a> {
         tx.commit().await.unwrap();
         let tx = self.store.write(home.tenant).await.unwrap();
         let token = AccessToken {
-            id: TokenId::generate(),
-            organization_id: home.id,
-            user_id: user,
-            name: "tests".to_owned(),
-            abilities: Abilities::All,
             sessions,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: tx.now(),
+            ..rows::token(home.id, user, tx.now())
         };
         access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
         tx.commit().await.unwrap();

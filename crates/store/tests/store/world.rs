@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wahana_domain::{
-    Abilities, AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, ChatId, DeliveryStatus,
-    EmailAddress, Invitation, InvitationId, ManualClock, Membership, MessageId, MessageKind, OrganizationId,
+    AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, ChatId, DeliveryStatus, EmailAddress,
+    Invitation, InvitationId, ManualClock, Membership, MessageId, MessageKind, OrganizationId,
     OutgoingMessage, Role, Secret, ServerId, Session, SessionId, Timestamp, TokenId, UserId,
 };
 use wahana_store::{
@@ -122,16 +122,8 @@ impl World {
     /// A token that is not in the database yet.
     pub(crate) fn new_token(&self, organization: &TestOrganization, name: &str) -> AccessToken {
         AccessToken {
-            id: TokenId::generate(),
-            organization_id: organization.id(),
-            user_id: organization.owner,
             name: name.to_owned(),
-            abilities: Abilities::All,
-            sessions: None,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: self.store.clock().now(),
+            ..rows::token(organization.id(), organization.owner, self.store.clock().now())
         }
     }
 

@@ -12,6 +12,7 @@ use wahana_store::{
 };
 
 use super::{Actor, By, Home};
+use crate::rows;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -150,15 +151,11 @@ impl Person {
         });
         AccessToken {
             id: self.token.clone(),
-            organization_id,
-            user_id: self.user,
             name: self.actor.to_string(),
             abilities,
             sessions,
             expires_at: self.expiry(now),
-            last_used_at: None,
-            revoked_at: None,
-            created_at: now,
+            ..rows::token(organization_id, self.user, now)
         }
     }
 
