@@ -26,7 +26,7 @@ use wahana_domain::{Clock, OrganizationId, SessionId};
 
 pub(crate) use self::quota::MonthlyQuota;
 use self::{
-    in_process::{InProcess, Taken},
+    in_process::{InProcess, Outcome, Taken},
     redis::{Redis, TakenInRedis},
     rule::{Rule, Subject},
 };
@@ -90,9 +90,6 @@ pub(crate) struct Permit {
     in_redis: TakenInRedis,
 }
 
-/// What was taken, and how much is left of each rule.
-type Granted = (Permit, Vec<Allowance>);
-
 impl Limits {
     pub(crate) fn new(settings: LimitSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
@@ -105,11 +102,7 @@ impl Limits {
     }
 
     /// Takes one unit of each rule, or none.
-    async fn take(
-        self: &Arc<Self>,
-        organization: OrganizationId,
-        rules: &[Rule],
-    ) -> Result<Granted, (usize, Allowance)> {
+    async fn take(self: &Arc<Self>, organization: OrganizationId, rules: &[Rule]) -> Outcome<Permit> {
         let connected = match &self.redis {
             None => None,
             Some(redis) => redis.connected().await.map(|connected| (redis, connected)),
@@ -136,11 +129,7 @@ impl Limits {
     }
 
     /// The same of this process's share.
-    fn take_share(
-        self: &Arc<Self>,
-        organization: OrganizationId,
-        rules: &[Rule],
-    ) -> Result<Granted, (usize, Allowance)> {
+    fn take_share(self: &Arc<Self>, organization: OrganizationId, rules: &[Rule]) -> Outcome<Permit> {
         let processes = self.processes.load(Ordering::Relaxed);
         let now = self.clock.elapsed();
         let (taken, allowances) = self.in_process.take(organization, rules, processes, now)?;
