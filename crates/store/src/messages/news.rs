@@ -125,7 +125,7 @@ impl Ledger {
         }
         row.waha_message_id
             .get_or_insert_with(|| news.waha_message_id.clone());
-        row.happened_at = earlier(row.happened_at, Some(news.happened_at.as_micros()));
+        row.happened_at = Some(earlier(row.happened_at, news.happened_at));
         advance(row, news.status);
     }
 
@@ -198,7 +198,7 @@ pub async fn accept(
     }
     row.message_key = Some(accepted.key.to_owned());
     row.waha_message_id = Some(accepted.waha_message_id.to_owned());
-    row.happened_at = earlier(row.happened_at, Some(accepted.happened_at.as_micros()));
+    row.happened_at = Some(earlier(row.happened_at, accepted.happened_at));
     advance(&mut row, DeliveryStatus::Accepted);
     count(Some(&before), &row, tally);
     change(tx, row).await
@@ -249,11 +249,9 @@ fn advance(row: &mut Model, status: DeliveryStatus) {
     }
 }
 
-fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+fn earlier(known: Option<i64>, heard: Timestamp) -> i64 {
+    let heard = heard.as_micros();
+    known.map_or(heard, |known| known.min(heard))
 }
 
 /// Counts a message as what it is now, instead of as what it was.
