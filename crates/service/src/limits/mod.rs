@@ -223,12 +223,12 @@ async fn take(services: &Services, context: &Context, rules: &[Rule]) -> Result<
 /// Refuses if the organization has sent what it may in this month; for what is done before a message is
 /// counted.
 pub(crate) async fn check_monthly_quota(services: &Services, context: &Context) -> Result<(), ServiceError> {
-    let limits = &context.caller.organization().limits;
+    let limits = services.limits_of(context);
     if limits.monthly_messages.is_none() {
         return Ok(());
     }
     let tx = services.store.read(context.caller.tenant()).await?;
-    MonthlyQuota::check(&tx, limits).await
+    MonthlyQuota::check(&tx, &limits).await
 }
 
 /// A time in whole seconds, rounded up and at least one: who waits so long waits long enough.
@@ -254,7 +254,7 @@ impl Services {
     }
 
     /// The limits that hold for the caller's organization.
-    fn limits_of(&self, context: &Context) -> EffectiveLimits {
+    pub(crate) fn limits_of(&self, context: &Context) -> EffectiveLimits {
         self.effective_limits(&context.caller.organization().limits)
     }
 

@@ -1,9 +1,9 @@
 //! How many messages an organization may send in a calendar month of UTC.
 
-use wahana_domain::{Month, OrganizationLimits, Timestamp};
+use wahana_domain::{Month, Timestamp};
 use wahana_store::{TenantTx, usage};
 
-use super::Allowance;
+use super::{Allowance, EffectiveLimits};
 use crate::ServiceError;
 
 /// The month in which a message was counted, so that it can be taken back from that very month.
@@ -12,11 +12,10 @@ pub(crate) struct MonthlyQuota(Month);
 
 impl MonthlyQuota {
     /// Counts a message, in the transaction that writes it down; refuses beyond the quota.
-    pub(crate) async fn count(tx: &TenantTx, limits: &OrganizationLimits) -> Result<Self, ServiceError> {
+    pub(crate) async fn count(tx: &TenantTx, limits: &EffectiveLimits) -> Result<Self, ServiceError> {
         let now = tx.now();
         let month = Month::of(now);
         let quota = limits.monthly_messages;
-        let quota = quota.map(|quota| u32::try_from(quota).unwrap_or(0));
         if usage::raise(tx, month, quota).await? {
             return Ok(Self(month));
         }
@@ -24,13 +23,12 @@ impl MonthlyQuota {
     }
 
     /// Refuses if the quota is used up, without counting.
-    pub(crate) async fn check(tx: &TenantTx, limits: &OrganizationLimits) -> Result<(), ServiceError> {
+    pub(crate) async fn check(tx: &TenantTx, limits: &EffectiveLimits) -> Result<(), ServiceError> {
         let Some(quota) = limits.monthly_messages else {
             return Ok(());
         };
         let now = tx.now();
         let month = Month::of(now);
-        let quota = u32::try_from(quota).unwrap_or(0);
         if usage::messages(tx, month).await? < u64::from(quota) {
             return Ok(());
         }

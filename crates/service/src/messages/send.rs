@@ -206,7 +206,7 @@ impl<'a> Attempt<'a> {
         )
         .await?;
         // Last, because others of the organization wait for it until the commit.
-        let quota = MonthlyQuota::count(&tx, &context.caller.organization().limits).await?;
+        let quota = MonthlyQuota::count(&tx, &services.limits_of(context)).await?;
         tx.commit().await?;
         Ok(Self {
             services,

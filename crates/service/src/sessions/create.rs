@@ -189,11 +189,11 @@ pub(super) async fn make(
     }
 }
 
-fn quota_is_used_up(limit: i32) -> ServiceError {
+fn quota_is_used_up(limit: u32) -> ServiceError {
     ServiceError::QuotaExceeded {
         message: format!("The organization may have {limit} sessions and has them. Delete one first."),
         allowance: Allowance {
-            limit: u32::try_from(limit).unwrap_or(0),
+            limit,
             remaining: 0,
             reset_after: QUOTA_RETRY,
         },
@@ -209,9 +209,10 @@ async fn create_on(
     let tenant = context.caller.tenant();
     let (upstream, tx) = placement::take(services, tenant).await?;
     let organization = wahana_store::organizations::get_locked(&tx).await?;
-    let limit = organization.and_then(|organization| organization.limits.sessions);
+    let limit =
+        organization.and_then(|organization| services.effective_limits(&organization.limits).sessions);
     if let Some(limit) = limit
-        && stored::count(&tx).await? >= u64::try_from(limit).unwrap_or(0)
+        && stored::count(&tx).await? >= u64::from(limit)
     {
         return Err(quota_is_used_up(limit));
     }
