@@ -133,28 +133,28 @@ impl<'a> World<'a> {
 
     /// A request of an owner's to `/api/waha/sessions…`, which must be a success.
     pub(crate) async fn post(&self, owner: &Owner, path: &str, body: &Value) -> Value {
-        let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
-        let request = self.http.post(url).header("authorization", &owner.bearer);
-        self.success(request.json(body)).await
+        self.success(self.request_of(owner, Method::POST, path).json(body))
+            .await
     }
 
     pub(crate) async fn get(&self, owner: &Owner, path: &str) -> Value {
-        let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
-        let request = self.http.get(url).header("authorization", &owner.bearer);
-        self.success(request).await
+        self.success(self.request_of(owner, Method::GET, path)).await
     }
 
     pub(crate) async fn patch(&self, owner: &Owner, path: &str, body: &Value) -> Value {
-        let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
-        let request = self.http.patch(url).header("authorization", &owner.bearer);
-        self.success(request.json(body)).await
+        self.success(self.request_of(owner, Method::PATCH, path).json(body))
+            .await
     }
 
     /// What a request of an owner's to `/api/waha/sessions…` is answered, whatever that is.
     pub(crate) async fn asked(&self, owner: &Owner, method: Method, path: &str) -> (StatusCode, Value) {
+        self.send(self.request_of(owner, method, path)).await
+    }
+
+    fn request_of(&self, owner: &Owner, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = self.url.join(&format!("/api/waha/sessions{path}")).unwrap();
         let request = self.http.request(method, url);
-        self.send(request.header("authorization", &owner.bearer)).await
+        request.header("authorization", &owner.bearer)
     }
 
     /// A session that is paired with a number and works.
