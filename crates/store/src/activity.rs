@@ -7,16 +7,13 @@ use sea_orm::{
     ColumnTrait,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
-use wahana_domain::{SessionId, Timestamp};
+use wahana_domain::{SessionId, Timestamp, silence::SLOT};
 
 use crate::{
     StoreError, TenantTx,
     entity::{session, session_activity, session_upkeep},
     upkeep,
 };
-
-/// The length of a step in microseconds: a quarter of an hour.
-const STEP: i64 = 15 * 60 * 1_000_000;
 
 /// What is counted. Numbers are negative where what was counted turned out otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,8 +81,7 @@ impl Tally {
 
     fn change(&mut self, at: Timestamp, counts: &Counts, sign: i64) {
         self.in_all.add(counts, sign);
-        let step = at.as_micros().div_euclid(STEP) * STEP;
-        self.steps.entry(step).or_default().add(counts, sign);
+        self.steps.entry(step_of(at)).or_default().add(counts, sign);
     }
 
     /// Notes that a message went through the session at a moment.
@@ -145,6 +141,12 @@ fn later<C: ColumnTrait>(column: C, at: Timestamp) -> SimpleExpr {
     Expr::case(held.clone().gt(at.as_micros()), held)
         .finally(at.as_micros())
         .into()
+}
+
+/// When the step began to which a moment belongs. Silence is judged by the same steps.
+fn step_of(at: Timestamp) -> i64 {
+    let length = i64::try_from(SLOT.as_micros()).unwrap_or(i64::MAX);
+    at.as_micros().div_euclid(length) * length
 }
 
 async fn write_step(tx: &TenantTx, session: SessionId, step: i64, counts: &Counts) -> Result<(), StoreError> {
