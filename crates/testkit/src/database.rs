@@ -117,6 +117,16 @@ impl TestDatabase {
         matches!(self.place, Place::Postgres(_))
     }
 
+    /// An id as it is written in a query of this database.
+    #[must_use]
+    pub fn id_literal(&self, id: Uuid) -> String {
+        if self.is_postgres() {
+            format!("'{id}'")
+        } else {
+            format!("x'{}'", id.simple())
+        }
+    }
+
     /// A store on the database.
     pub async fn store(&self, clock: Arc<dyn Clock>) -> Store {
         Store::open(&self.settings, self.keys(), clock)

@@ -178,12 +178,7 @@ async fn state(
     tenant: &wahana_store::Tenant,
     begin: Timestamp,
 ) -> BTreeMap<String, usize> {
-    let id = tenant.organization_id().to_string();
-    let id = if world.database.is_postgres() {
-        format!("'{id}'")
-    } else {
-        format!("x'{}'", id.replace('-', ""))
-    };
+    let id = world.database.id_literal(tenant.organization_id().as_uuid());
     let mut state = BTreeMap::new();
     for columns in [
         "s.status || ' ' || s.waha_status || ' ' || s.observed_at || ' ' || s.error_count || ' ' ||

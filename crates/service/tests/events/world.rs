@@ -195,12 +195,7 @@ impl<'a> World<'a> {
 
     /// The rows of a query that ends with a condition on the session.
     pub(crate) async fn rows(&self, place: Place, query: &str) -> Vec<String> {
-        let id = place.session.to_string();
-        let id = if self.db.is_postgres() {
-            format!("'{id}'")
-        } else {
-            format!("x'{}'", id.replace('-', ""))
-        };
+        let id = self.db.id_literal(place.session.as_uuid());
         self.db.texts_unguarded(&query.replace("{session}", &id)).await
     }
 

@@ -139,13 +139,13 @@ async fn a_message_of_our_own_counts_once_whoever_speaks_of_it_first(db: &TestDa
         let id = session.id;
         let rows = format!(
             "SELECT message_key FROM messages WHERE session_id = {}",
-            literal(db, id)
+            db.id_literal(id.as_uuid())
         );
         assert_eq!(db.texts_unguarded(&rows).await, [KEY], "one row: {words:?}");
         let activity = format!(
             "SELECT messages_sent || ' ' || media_sent || ' ' || messages_delivered FROM session_activity
              WHERE session_id = {}",
-            literal(db, id)
+            db.id_literal(id.as_uuid())
         );
         let delivered = u8::from(is_delivered);
         assert_eq!(
@@ -153,15 +153,6 @@ async fn a_message_of_our_own_counts_once_whoever_speaks_of_it_first(db: &TestDa
             [format!("1 1 {delivered}")],
             "{words:?}"
         );
-    }
-}
-
-/// A session's id in a query past every wall.
-fn literal(db: &TestDatabase, id: SessionId) -> String {
-    if db.is_postgres() {
-        format!("'{id}'")
-    } else {
-        format!("x'{}'", id.to_string().replace('-', ""))
     }
 }
 

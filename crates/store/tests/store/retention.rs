@@ -30,13 +30,7 @@ async fn left(db: &TestDatabase, query: &str) -> Vec<String> {
 async fn history(db: &TestDatabase, world: &World, organization: &TestOrganization, label: &str) {
     let session = world.session(organization, "sales").await.id;
     let (server, owner) = (world.server, organization.id());
-    let id = |id: uuid::Uuid| {
-        if db.is_postgres() {
-            format!("'{id}'")
-        } else {
-            format!("x'{}'", id.simple())
-        }
-    };
+    let id = |id: uuid::Uuid| db.id_literal(id);
     let (session, server, owner) = (id(session.as_uuid()), id(server.as_uuid()), id(owner.as_uuid()));
     let mut statements = Vec::new();
     for (days, state) in [(8, "applied"), (8, "ignored"), (8, "waiting"), (6, "applied")] {
@@ -244,19 +238,12 @@ async fn what_let_people_in_goes_after_it_ended(db: &TestDatabase) {
     let mut statements = Vec::new();
     for (number, days) in [(1, 31), (2, 29)] {
         let at = days_ago(days).as_micros();
-        let owner = world.a.owner.as_uuid();
-        let (row, owner, hash) = if db.is_postgres() {
-            (
-                format!("'{}'", uuid::Uuid::now_v7()),
-                format!("'{owner}'"),
-                format!("'\\x0{number}'::bytea"),
-            )
+        let row = db.id_literal(uuid::Uuid::now_v7());
+        let owner = db.id_literal(world.a.owner.as_uuid());
+        let hash = if db.is_postgres() {
+            format!("'\\x0{number}'::bytea")
         } else {
-            (
-                format!("x'{}'", uuid::Uuid::now_v7().simple()),
-                format!("x'{}'", owner.simple()),
-                format!("x'0{number}'"),
-            )
+            format!("x'0{number}'")
         };
         for table in ["sign_ins", "password_resets"] {
             statements.push(format!(
