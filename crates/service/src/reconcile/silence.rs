@@ -103,11 +103,12 @@ impl Reconciler {
         let Some(tx) = self.0.leadership.write(lease, tenant).await? else {
             return Ok(());
         };
-        if failed_at != upkeep.probe_failed_at {
-            upkeep::set_probe_failed(&tx, session.id, failed_at).await?;
-        }
+        // The session before its upkeep, as whoever applies its events does.
         if evidence != session.warning {
             stored::set_warning(&tx, session.id, evidence.as_deref()).await?;
+        }
+        if failed_at != upkeep.probe_failed_at {
+            upkeep::set_probe_failed(&tx, session.id, failed_at).await?;
         }
         tx.commit().await?;
         tell(session.id, session.warning.as_deref(), evidence.as_deref());

@@ -187,13 +187,14 @@ async fn write_outcome(
 ) -> Result<(), ServiceError> {
     let (session, outcome) = (intent.session.id, &came.outcome);
     let earlier = intent.upkeep.attempts;
+    // The session before its upkeep, as whoever applies its events does: else they could wait for each other.
+    stored::lock(tx, session).await?;
     if let Some(version) = came.applied_webhook {
         hooks::set_applied(tx, session, version).await?;
     }
     if let Some(change) = change {
         stored::observe(tx, change).await?;
     }
-    stored::lock(tx, session).await?;
     // Whoever did something to it meanwhile has said how it goes on.
     if upkeep::get(tx, session).await?.attempts == intent.held {
         // What never reached the session says nothing about it.
