@@ -19,6 +19,8 @@ pub struct OrganizationChange {
     pub language: Option<Language>,
     /// Another retention.
     pub retention: Option<Retention>,
+    /// Whether sessions that hear nothing may be restarted.
+    pub restarts_silent_sessions: Option<bool>,
 }
 
 /// The organization of the transaction.
@@ -64,6 +66,9 @@ pub async fn update(tx: &TenantTx, change: &OrganizationChange) -> Result<(), St
             .set(Column::MessageRetentionDays, retention.messages_days)
             .set(Column::MediaRetentionDays, retention.media_days)
             .set(Column::AuditRetentionDays, retention.audit_days);
+    }
+    if let Some(restarts) = change.restarts_silent_sessions {
+        update = update.set(Column::RestartsSilentSessions, restarts);
     }
     update.run().await?;
     Ok(())

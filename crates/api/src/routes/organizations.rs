@@ -39,6 +39,8 @@ pub(crate) struct OrganizationResource {
     limits: Limits,
     usage: Usage,
     retention: RetentionFields,
+    /// Whether wahana restarts a session, once, that works and hears nothing any more.
+    restarts_silent_sessions: bool,
     /// The caller's role in it.
     #[schema(value_type = String)]
     role: Role,
@@ -130,6 +132,9 @@ pub(crate) struct UpdateOrganization {
     language: Option<String>,
     /// All three of them.
     retention: Option<RetentionFields>,
+    /// Whether wahana restarts a session, once, that works and hears nothing any more. That interrupts it for
+    /// some seconds; otherwise its health only says so.
+    restarts_silent_sessions: Option<bool>,
 }
 
 const MAX_RETENTION_DAYS: i32 = 3650;
@@ -170,6 +175,7 @@ impl UpdateOrganization {
                 media_days: retention.media_days,
                 audit_days: retention.audit_days,
             }),
+            restarts_silent_sessions: self.restarts_silent_sessions,
         }))
     }
 }
@@ -193,6 +199,7 @@ impl OrganizationResource {
                 media_days: organization.retention.media_days,
                 audit_days: organization.retention.audit_days,
             },
+            restarts_silent_sessions: organization.restarts_silent_sessions,
             role,
             created_at: organization.created_at,
             updated_at: organization.updated_at,

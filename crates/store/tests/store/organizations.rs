@@ -42,6 +42,7 @@ async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
             country: Some(None),
             language: Some(Language::Indonesian),
             retention: Some(retention),
+            restarts_silent_sessions: Some(true),
             ..Default::default()
         },
     )
@@ -52,6 +53,7 @@ async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
     expected.country = None;
     expected.language = Language::Indonesian;
     expected.retention = retention;
+    expected.restarts_silent_sessions = true;
     let tx = world.platform_read().await;
     assert_eq!(tx.organization(world.a.id()).await.unwrap().unwrap(), expected);
     assert_eq!(

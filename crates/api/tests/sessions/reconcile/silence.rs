@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use waha_sim::{Fault, FaultKind, Status};
 use wahana_domain::Clock;
 use wahana_store::upkeep::{self, Restriction};
@@ -107,11 +108,9 @@ async fn a_session_that_does_not_answer_twice_is_a_warning_and_restarted_once_if
         tx.commit().await.unwrap();
     };
     restrict(Some("capping (475)")).await;
-    watch
-        .world
-        .database
-        .execute_unguarded("UPDATE organizations SET restarts_silent_sessions = TRUE")
-        .await;
+    let wanted = json!({"restarts_silent_sessions": true});
+    let organization = watch.owner.patch("/../organization", &wanted).await.ok();
+    assert_eq!(organization.data()["restarts_silent_sessions"], true);
     watch.rounds(3).await;
     assert_eq!(watch.by_itself("sessions.restart").await, (0, 0));
     restrict(None).await;
