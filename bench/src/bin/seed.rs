@@ -133,6 +133,7 @@ fn organization(number: u32, now: Timestamp) -> Organization {
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
         restarts_silent_sessions: false,
+        resends_lost_messages: false,
         created_at: now,
         updated_at: now,
     }

@@ -9,7 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::Timestamp;
 
-use crate::{error::ApiError, json, request::RequestScope};
+use crate::{
+    error::ApiError,
+    json::{self, JsonError},
+    request::RequestScope,
+};
 
 /// The shape of every success.
 #[derive(Serialize, ToSchema)]
@@ -141,12 +145,23 @@ impl<T: Serialize, M: Serialize> Reply<'_, T, M> {
 /// How long a body is expected to be; it grows from there.
 const EXPECTED_LENGTH: usize = 1024;
 
+impl<T: Serialize, M: Serialize> Reply<'_, T, M> {
+    /// The body, as it is sent.
+    pub(crate) fn body(&self) -> Result<Vec<u8>, JsonError> {
+        let mut body = Vec::with_capacity(self.expected_length);
+        json::write(&mut body, &self.envelope)?;
+        Ok(body)
+    }
+}
+
 impl<T: Serialize, M: Serialize> IntoResponse for Reply<'_, T, M> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(self.expected_length);
-        if let Err(error) = json::write(&mut body, &self.envelope) {
-            return ApiError::internal(format!("an answer cannot be written: {error}")).into_response();
-        }
+        let body = match self.body() {
+            Ok(body) => body,
+            Err(error) => {
+                return ApiError::internal(format!("an answer cannot be written: {error}")).into_response();
+            }
+        };
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         response

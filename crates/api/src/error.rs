@@ -31,6 +31,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::SessionAlreadyExists
         | ErrorCode::PhoneNumberTaken
         | ErrorCode::SessionNotReady
+        | ErrorCode::IdempotencyConflict
         | ErrorCode::Conflict => StatusCode::CONFLICT,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -272,6 +273,7 @@ impl From<ServiceError> for ApiError {
             | ServiceError::Forbidden(_)
             | ServiceError::MediaTooLarge { .. }
             | ServiceError::Conflict { .. }
+            | ServiceError::IdempotencyConflict(_)
             | ServiceError::SessionNotReady { .. }
             | ServiceError::WahaFaulty(_) => Self::new(code, message),
         }

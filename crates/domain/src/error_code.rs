@@ -29,6 +29,8 @@ pub enum ErrorCode {
     PhoneNumberTaken,
     /// The session is in the wrong state.
     SessionNotReady,
+    /// The idempotency key belongs to another request, or to one that still runs.
+    IdempotencyConflict,
     /// Something else exists already or must stay.
     Conflict,
     /// The body is larger than allowed.
@@ -65,6 +67,7 @@ words!(ErrorCode {
     SessionAlreadyExists => "SESSION_ALREADY_EXISTS",
     PhoneNumberTaken => "PHONE_NUMBER_TAKEN",
     SessionNotReady => "SESSION_NOT_READY",
+    IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
     Conflict => "CONFLICT",
     PayloadTooLarge => "PAYLOAD_TOO_LARGE",
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",

@@ -1,4 +1,4 @@
-//! Messages that are handed to wahana.
+//! Messages: those that are handed to wahana, and those that come in.
 
 use std::fmt;
 
@@ -55,11 +55,18 @@ impl MessageKind {
 ///
 /// Messages only advance in the order in which the words stand here, whatever order the news of them arrive in.
 /// A failure stands above `Sent`, because WhatsApp may refuse what its server took, and below `Delivered`,
-/// because what arrived did not fail.
+/// because what arrived did not fail. What WAHA or WhatsApp says of a message stands above all that wahana
+/// decided by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeliveryStatus {
+    /// It waits for its turn.
+    Queued,
     /// It is being handed to WAHA.
     Sending,
+    /// It was taken back before its turn came, and was not sent.
+    Cancelled,
+    /// Its time was over before its turn came, and it was not sent.
+    Expired,
     /// WAHA was asked and did not answer: it may have been sent.
     Unknown,
     /// WAHA took it.
@@ -90,9 +97,15 @@ impl DeliveryStatus {
             _ => return None,
         })
     }
+
+    /// Whether it is still to be handed to WAHA, or is just being.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Sending)
+    }
 }
 
-/// A message that was handed to wahana for sending. Its content is not kept.
+/// A message that was handed to wahana for sending, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingMessage {
     /// wahana's id for it.
@@ -107,6 +120,17 @@ pub struct OutgoingMessage {
     pub status: DeliveryStatus,
     /// WAHA's id for it, once WAHA took it.
     pub waha_message_id: Option<String>,
+    /// Its place among those of its session that wait: not before then, and after those whose time came
+    /// earlier.
+    pub due_at: Timestamp,
+    /// When it is not to be sent any more, if it was not until then.
+    pub expires_at: Option<Timestamp>,
+    /// Whether nobody waits for what becomes of it.
+    pub is_asynchronous: bool,
+    /// Why it came no further, in words.
+    pub reason: Option<String>,
+    /// When it was sent, once WAHA took it.
+    pub sent_at: Option<Timestamp>,
     /// When it was handed to wahana.
     pub created_at: Timestamp,
     /// When its status last changed.
@@ -156,7 +180,7 @@ impl<const MAX: usize> fmt::Debug for MessageText<MAX> {
 
 words!(Direction { Outgoing => "outgoing", Incoming => "incoming", });
 words!(MessageKind { Text => "text", Image => "image", Video => "video", Voice => "voice", Document => "document", Audio => "audio", Sticker => "sticker", Location => "location", Contact => "contact", Poll => "poll", Other => "other", });
-words!(DeliveryStatus { Sending => "sending", Unknown => "unknown", Accepted => "accepted", Sent => "sent", Failed => "failed", Delivered => "delivered", Read => "read", Received => "received", });
+words!(DeliveryStatus { Queued => "queued", Sending => "sending", Cancelled => "cancelled", Expired => "expired", Unknown => "unknown", Accepted => "accepted", Sent => "sent", Failed => "failed", Delivered => "delivered", Read => "read", Received => "received", });
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +196,20 @@ mod tests {
             Some(DeliveryStatus::Read)
         );
         assert_eq!(DeliveryStatus::from_acknowledgement(5), None);
+    }
+
+    #[test]
+    fn what_waha_says_stands_above_what_was_decided_here() {
+        use DeliveryStatus as Status;
+        for here in [
+            Status::Queued,
+            Status::Sending,
+            Status::Cancelled,
+            Status::Expired,
+        ] {
+            assert!(here < Status::Unknown && here < Status::Accepted, "{here:?}");
+            assert_eq!(here.is_open(), here < Status::Cancelled, "{here:?}");
+        }
     }
 
     #[test]

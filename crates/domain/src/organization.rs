@@ -79,6 +79,8 @@ pub struct Organization {
     pub retention: Retention,
     /// Whether a session that works but hears nothing may be restarted without being asked.
     pub restarts_silent_sessions: bool,
+    /// Whether a message is sent again that was asked for and that WAHA says it does not have.
+    pub resends_lost_messages: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its row last changed.

@@ -3,9 +3,13 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
-use wahana_domain::{Ability, AccessToken, Invitation, InvitationId, Member, Session, TokenId, UserId};
+use wahana_domain::{
+    Ability, AccessToken, Invitation, InvitationId, Member, OutgoingMessage, Session, SessionId, TokenId,
+    UserId,
+};
 use wahana_store::{
-    Caller, access_tokens, invitations, members,
+    Caller, TenantTx, access_tokens, invitations, members,
+    messages::{self, Requester},
     sessions::{SessionNamed, SessionReference},
 };
 
@@ -57,6 +61,39 @@ permissions! {
     ManageOrganization: Some(Ability::OrganizationManage), true;
     /// To read the audit log.
     ReadAudit: Some(Ability::AuditRead), true;
+}
+
+/// Whether somebody may still do what they asked for earlier, in a session; why not, if not.
+pub(crate) async fn may_still<P: Permission>(
+    tx: &TenantTx,
+    requester: &Requester,
+    session: SessionId,
+) -> Result<Result<(), &'static str>, ServiceError> {
+    let member = members::get(tx, requester.user).await?;
+    let Some(member) = member.filter(|member| !member.is_disabled) else {
+        return Ok(Err("Who asked for it is no member of the organization any more."));
+    };
+    let Some(ability) = P::ABILITY else {
+        return Ok(Ok(()));
+    };
+    if member.role < ability.minimum_role() {
+        return Ok(Err("The role of who asked for it does not allow it any more."));
+    }
+    let Some(id) = &requester.token else {
+        return Ok(Ok(()));
+    };
+    let token = access_tokens::get(tx, id).await?;
+    let is_sound = token.is_some_and(|token| {
+        token.user_id == requester.user
+            && token.expires_at.is_none_or(|at| at > tx.now())
+            && token.abilities.contains(ability)
+            && token.sessions.is_none_or(|sessions| sessions.contains(&session))
+    });
+    Ok(if is_sound {
+        Ok(())
+    } else {
+        Err("The token with which it was asked for was revoked, has ended, or does not allow it any more.")
+    })
 }
 
 /// A caller who has the permission `P`.
@@ -160,6 +197,21 @@ impl Owned<AccessToken> {
         access_tokens::get(&tx, &id)
             .await?
             .map(|token| Self(Arc::new(token)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<OutgoingMessage> {
+    /// Finds the message that was handed to wahana with this id; [`ServiceError::NotFound`] alike if it is
+    /// another organization's, or of a session that the caller may not see.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Message");
+        let id = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        let message = messages::get(&tx, id).await?;
+        message
+            .filter(|message| caller.sees(message.session_id))
+            .map(|message| Self(Arc::new(message)))
             .ok_or_else(not_found)
     }
 }

@@ -117,6 +117,17 @@ pub(crate) async fn record(
     add(tx, &context.actor(), operation, session, outcome).await
 }
 
+/// Writes what came of what somebody asked for earlier, in the transaction that ends it.
+pub(crate) async fn record_for(
+    tx: &TenantTx,
+    actor: &Actor<'_>,
+    operation: &str,
+    session: SessionId,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    add(tx, actor, operation, Some(session), outcome).await
+}
+
 /// Writes that a caller did what concerns no session, in the transaction that does it.
 pub(crate) async fn record_success(
     tx: &TenantTx,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wahana_domain::{ActorKind, SignInId, TokenId, UserId};
-use wahana_store::{Caller, Credential, Identity, PlatformAdministrator};
+use wahana_store::{Caller, Credential, Identity, PlatformAdministrator, messages::Requester};
 
 use crate::{ServiceError, limits::Allowance};
 
@@ -96,6 +96,20 @@ pub(crate) struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
+    /// Who wanted something sent, when it is sent.
+    pub(crate) const fn of_requester(requester: &'a Requester, origin: &'a RequestOrigin) -> Self {
+        Self {
+            kind: if requester.token.is_some() {
+                ActorKind::Token
+            } else {
+                ActorKind::User
+            },
+            user: Some(requester.user),
+            token: requester.token.as_ref(),
+            origin: Some(origin),
+        }
+    }
+
     /// A person who shows who they are by a password or a link.
     pub(crate) const fn person(user: UserId, origin: &'a RequestOrigin) -> Self {
         Self {
@@ -120,6 +134,19 @@ impl<'a> Actor<'a> {
 }
 
 impl Context {
+    /// Who calls, as it is kept with what is done later.
+    pub(crate) fn requester(&self) -> Requester {
+        let token = match self.caller.credential() {
+            Credential::Token(id) | Credential::PlatformToken(id) => Some(id.clone()),
+            Credential::SignIn(_) => None,
+        };
+        Requester {
+            user: self.caller.user_id(),
+            token,
+            request_id: self.origin.request_id.clone(),
+        }
+    }
+
     pub(crate) fn actor(&self) -> Actor<'_> {
         Actor::with_credential(self.caller.user_id(), self.caller.credential(), &self.origin)
     }

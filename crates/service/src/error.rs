@@ -37,6 +37,9 @@ pub enum ServiceError {
         /// What stands in the way and what to do.
         message: String,
     },
+    /// The idempotency key belongs to another request, or to one that still runs.
+    #[error("{0}")]
+    IdempotencyConflict(String),
     /// The session is in the wrong state for this.
     #[error("{message}")]
     SessionNotReady {
@@ -156,6 +159,7 @@ impl ServiceError {
                 kind: Conflict::Other,
                 ..
             } => ErrorCode::Conflict,
+            Self::IdempotencyConflict(_) => ErrorCode::IdempotencyConflict,
             Self::SessionNotReady { .. } => ErrorCode::SessionNotReady,
             Self::QuotaExceeded { .. } => ErrorCode::QuotaExceeded,
             Self::RateLimited { .. } => ErrorCode::RateLimitExceeded,

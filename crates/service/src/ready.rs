@@ -36,6 +36,16 @@ impl Ready {
         Ok(Self { session, upstream })
     }
 
+    /// The server of a session that works as far as its row says.
+    pub(crate) async fn of(services: &Services, session: Arc<Session>) -> Result<Self, ServiceError> {
+        let upstream = services.upstreams.get(session.waha.server).await?;
+        Ok(Self { session, upstream })
+    }
+
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     pub(crate) fn waha(&self) -> &WahaClient {
         self.upstream.waha()
     }
@@ -54,7 +64,7 @@ impl Ready {
     pub(crate) fn failed(
         &self,
         services: &Services,
-        context: &Context,
+        request_id: &str,
         operation: &'static str,
         error: &WahaError,
     ) -> ServiceError {
@@ -65,7 +75,7 @@ impl Ready {
             // It is not what it was thought to be.
             services.sync.outdate(self.session.waha.server);
         }
-        refused_session(context, &self.session, operation, error)
+        refused_session(request_id, &self.session, operation, error)
     }
 
     /// The same for a read of what an engine keeps.
@@ -76,7 +86,7 @@ impl Ready {
         operation: &'static str,
         error: &WahaError,
     ) -> ServiceError {
-        let failure = self.failed(services, context, operation, error);
+        let failure = self.failed(services, &context.origin.request_id, operation, error);
         match error {
             WahaError::Unsupported { .. } => ServiceError::WahaFaulty(
                 "The WAHA server of this session cannot list this. With the engine NOWEB, chats, messages and contacts are kept only if the session's configuration says noweb.store.enabled."

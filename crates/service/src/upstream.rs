@@ -14,10 +14,13 @@ use waha_client::{
 use wahana_domain::{ServerId, Session, SessionStatus, WahaServer};
 use wahana_store::{Store, is_transaction_open_in_this_task};
 
-use crate::{Context, ServiceError};
+use crate::ServiceError;
 
 /// How long a server's address and key are believed without looking again.
 const MAX_AGE: Duration = Duration::from_secs(4);
+/// How long a server is believed to be of the version that it named. Operators replace servers with newer ones, and
+/// seldom with older ones.
+const VERSION_MAX_AGE: Duration = Duration::from_mins(10);
 /// How many servers are remembered.
 const CAPACITY: u64 = 10_000;
 /// When to come back after a server could not be reached.
@@ -54,6 +57,7 @@ pub(crate) struct Upstreams {
     limits: GuardLimits,
     known: Cache<ServerId, Arc<Upstream>>,
     guards: Arc<Mutex<HashMap<ServerId, Guard>>>,
+    takes_message_keys: Cache<ServerId, bool>,
 }
 
 impl Upstreams {
@@ -68,6 +72,10 @@ impl Upstreams {
                 .time_to_live(MAX_AGE)
                 .build(),
             guards: Arc::default(),
+            takes_message_keys: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(VERSION_MAX_AGE)
+                .build(),
         }
     }
 
@@ -84,6 +92,20 @@ impl Upstreams {
         let upstream = Arc::new(self.connect(server)?);
         self.known.insert(id, upstream.clone()).await;
         Ok(upstream)
+    }
+
+    /// Whether a server lets wahana choose the keys of texts. One that does not say what it is does not.
+    pub(crate) async fn takes_message_keys(&self, upstream: &Upstream) -> bool {
+        let id = upstream.server.id;
+        if let Some(known) = self.takes_message_keys.get(&id).await {
+            return known;
+        }
+        let Ok(version) = upstream.waha().version().await else {
+            return false;
+        };
+        let takes = version.takes_message_keys();
+        self.takes_message_keys.insert(id, takes).await;
+        takes
     }
 
     /// A server that need not be known yet.
@@ -166,7 +188,7 @@ pub(crate) fn may_have_happened(error: &WahaError) -> bool {
 /// Logs that WAHA did not, or perhaps did not, do what it was asked for a session, and says what that means for
 /// the caller.
 pub(crate) fn refused_session(
-    context: &Context,
+    request_id: &str,
     session: &Session,
     operation: &'static str,
     error: &WahaError,
@@ -174,7 +196,7 @@ pub(crate) fn refused_session(
     macro_rules! line {
         ($message:literal) => {
             tracing::warn!(
-                request.id = context.origin.request_id,
+                request.id = request_id,
                 organization.id = %session.organization_id,
                 session.id = %session.id,
                 operation,

@@ -196,6 +196,12 @@ impl Caller {
         self.sessions.as_deref()
     }
 
+    /// Whether the credential sees a session of the organization.
+    #[must_use]
+    pub fn sees(&self, session: SessionId) -> bool {
+        self.sessions().is_none_or(|sessions| sessions.contains(&session))
+    }
+
     /// The same, shared, as a part of what is asked of the store.
     #[must_use]
     pub fn session_limit(&self) -> Option<Arc<[SessionId]>> {

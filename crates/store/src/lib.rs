@@ -16,6 +16,7 @@ mod error;
 pub mod events;
 mod hook_keys;
 pub mod hooks;
+pub mod idempotency;
 pub mod invitations;
 pub mod jobs;
 mod key_ring;
@@ -46,7 +47,7 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot, Lease, Leftover,
+    DueSession, HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot, Lease, Leftover,
     NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad,
     SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StandingLease, StoredPassword, UserChange,
 };

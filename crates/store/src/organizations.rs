@@ -103,6 +103,7 @@ pub(crate) fn from_row(row: organization::Model) -> Result<Organization, StoreEr
             monthly_messages: row.monthly_messages,
         },
         restarts_silent_sessions: row.restarts_silent_sessions,
+        resends_lost_messages: row.resends_lost_messages,
         retention: Retention {
             messages_days: row.message_retention_days,
             media_days: row.media_retention_days,
@@ -137,5 +138,6 @@ pub(crate) fn to_row(organization: &Organization) -> organization::Model {
         organization_messages_per_hour: organization.limits.organization_messages_per_hour,
         monthly_messages: organization.limits.monthly_messages,
         restarts_silent_sessions: organization.restarts_silent_sessions,
+        resends_lost_messages: organization.resends_lost_messages,
     }
 }

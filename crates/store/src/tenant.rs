@@ -239,6 +239,8 @@ owned_by! {
     access_token_session by OrganizationId,
     session by OrganizationId,
     message by OrganizationId,
+    message_content by OrganizationId,
+    idempotency_key by OrganizationId,
     audit_entry by OrganizationId,
     job by OrganizationId,
     waha_event by OrganizationId,

@@ -26,6 +26,8 @@ pub struct Upkeep {
     pub drift: Option<String>,
     /// What WhatsApp was heard to restrict, in words.
     pub restriction: Option<Restriction>,
+    /// When that was last heard.
+    pub restricted_at: Option<Timestamp>,
     /// When it was last restarted because it was silent.
     pub silent_restart_at: Option<Timestamp>,
     /// When an event of it last arrived.
@@ -104,6 +106,7 @@ pub async fn set_restriction(
             Column::RestrictedUntil,
             restriction.until.map(Timestamp::as_micros),
         )
+        .set(Column::RestrictedAt, tx.now().as_micros())
         .run()
         .await?;
     Ok(())
@@ -204,6 +207,7 @@ pub(crate) fn from_row(row: Model) -> Upkeep {
             reason,
             until: time(row.restricted_until),
         }),
+        restricted_at: time(row.restricted_at),
         silent_restart_at: time(row.silent_restart_at),
         last_event_at: time(row.last_event_at),
         probe_failed_at: time(row.probe_failed_at),

@@ -20,6 +20,7 @@ pub fn organization(name: &str, now: Timestamp) -> Organization {
         limits: OrganizationLimits::default(),
         retention: Retention::default(),
         restarts_silent_sessions: false,
+        resends_lost_messages: false,
         created_at: now,
         updated_at: now,
     }

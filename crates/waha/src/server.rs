@@ -22,6 +22,23 @@ pub struct ServerVersion {
     pub worker_id: Option<String>,
 }
 
+impl ServerVersion {
+    /// Whether the caller may choose the keys of texts: since 2026.4.3, with NOWEB and GOWS. See
+    /// [`TextToSend::key`](crate::TextToSend::key).
+    #[must_use]
+    pub fn takes_message_keys(&self) -> bool {
+        /// The first version that does.
+        const FIRST: [u32; 3] = [2026, 4, 3];
+        let numbers: Vec<u32> = self
+            .version
+            .split(['.', '-'])
+            .map_while(|part| part.parse().ok())
+            .collect();
+        let engine = self.engine.as_deref();
+        numbers.as_slice() >= FIRST.as_slice() && matches!(engine, Some("NOWEB" | "GOWS"))
+    }
+}
+
 #[derive(Deserialize)]
 struct WireVersion {
     version: String,
@@ -70,6 +87,38 @@ impl WahaClient {
             Ok(())
         } else {
             Err(answer.broken("it is not a pong"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_chosen_by_the_caller_since_a_version_and_with_two_engines() {
+        let takes = |version: &str, engine: Option<&str>| {
+            let version = ServerVersion {
+                version: version.to_owned(),
+                engine: engine.map(str::to_owned),
+                tier: None,
+                platform: None,
+                worker_id: None,
+            };
+            version.takes_message_keys()
+        };
+        for version in ["2026.4.3", "2026.4.10", "2026.7.1", "2027.1.1", "2026.9.2-beta"] {
+            assert!(
+                takes(version, Some("NOWEB")) && takes(version, Some("GOWS")),
+                "{version}"
+            );
+            assert!(
+                !takes(version, Some("WEBJS")) && !takes(version, None),
+                "{version}"
+            );
+        }
+        for version in ["2026.4.2", "2026.2.1", "2025.12.9", "2026", "unknown", ""] {
+            assert!(!takes(version, Some("NOWEB")), "{version}");
         }
     }
 }

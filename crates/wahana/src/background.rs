@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wahana_api::Metrics;
 use wahana_domain::ProcessRole;
 use wahana_service::{
-    Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs,
+    Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs, messages,
     platform::{self, moving},
     processes,
 };
@@ -49,6 +49,12 @@ pub(crate) fn start(
     background.start("events", move |stop| {
         let services = applier.clone();
         async move { events::dispatch(&services, &stop).await }
+    });
+    // The same of messages that are to be sent later.
+    let sender = services.clone();
+    background.start("messages", move |stop| {
+        let services = sender.clone();
+        async move { messages::dispatch(&services, &stop).await }
     });
     if role.works() {
         every("periodic jobs", UPKEEP_INTERVAL, Act::BeginJobs);

@@ -7,7 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::Serialize;
-use wahana_domain::{AccessToken, Invitation, Member, Session, SessionId};
+use wahana_domain::{AccessToken, Invitation, Member, OutgoingMessage, Session, SessionId};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
@@ -64,6 +64,11 @@ impl<R: Resource, P> Allowed<R, P> {
     /// Notes for the log which session was made.
     pub(crate) fn note_session(&self, session: SessionId) {
         self.scope.set_session(session);
+    }
+
+    /// The request.
+    pub(crate) const fn scope(&self) -> &RequestScope {
+        &self.scope
     }
 
     /// A success.
@@ -154,6 +159,24 @@ impl Resource for OfToken {
         _: &RequestScope,
     ) -> Result<Owned<AccessToken>, ServiceError> {
         Owned::<AccessToken>::find(services, caller, path.get("tokenId")).await
+    }
+}
+
+/// The message that the path names, by wahana's id, which was handed to wahana.
+pub(crate) enum OfMessage {}
+
+impl Resource for OfMessage {
+    type Found = Owned<OutgoingMessage>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        scope: &RequestScope,
+    ) -> Result<Owned<OutgoingMessage>, ServiceError> {
+        let message = Owned::<OutgoingMessage>::find(services, caller, path.get("messageId")).await?;
+        scope.set_session(message.session_id);
+        Ok(message)
     }
 }
 

@@ -10,8 +10,11 @@ mod media;
 mod objects;
 mod operated;
 mod patch;
+mod preferences;
 
-pub(crate) use allowed::{Allowed, OfInvitation, OfMember, OfOrganization, OfSession, OfStart, OfToken};
+pub(crate) use allowed::{
+    Allowed, OfInvitation, OfMember, OfMessage, OfOrganization, OfSession, OfStart, OfToken,
+};
 pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
@@ -19,3 +22,4 @@ pub(crate) use input::{Page, Paging, Query, limit, within};
 pub(crate) use media::{MediaBody, MediaForm};
 pub(crate) use operated::{OfAnyOrganization, OfAnySession, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;
+pub(crate) use preferences::SendPreferences;

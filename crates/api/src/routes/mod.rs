@@ -104,6 +104,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(messages::send_text))
         .routes(routes!(messages::send_media))
         .routes(routes!(messages::list))
+        .routes(routes!(messages::get))
+        .routes(routes!(messages::cancel))
         .routes(routes!(chats::list))
         .routes(routes!(contacts::list))
         .routes(routes!(groups::list))

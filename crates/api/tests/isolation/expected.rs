@@ -90,7 +90,7 @@ fn expected_of_members(
     let mut answer = line.answer;
     if let Some(parameter) = path.parameter {
         let is_seen = match actor {
-            Actor::LimitedToAnotherSession => parameter != "sessionId",
+            Actor::LimitedToAnotherSession => !things::is_of_session(parameter),
             _ => true,
         };
         if path.target.home() != Some(home) || !is_seen {

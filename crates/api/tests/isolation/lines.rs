@@ -555,6 +555,16 @@ pub(crate) const LINES: &[Line] = &[
         ..LINE
     },
     Line {
+        operation: "messages.get",
+        who: MESSAGE_READERS,
+        ..LINE
+    },
+    Line {
+        operation: "messages.cancel",
+        who: SENDERS,
+        ..LINE
+    },
+    Line {
         operation: "contacts.list",
         who: CONTACT_READERS,
         ..LINE

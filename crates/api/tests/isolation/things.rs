@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    AccessToken, EmailAddress, Invitation, InvitationId, OrganizationId, Role, Secret, ServerId, SessionId,
-    SessionStatus, TokenId, UserId,
+    AccessToken, ChatId, DeliveryStatus, EmailAddress, Invitation, InvitationId, MessageId, MessageKind,
+    OrganizationId, OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId,
 };
-use wahana_store::{NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens};
+use wahana_store::{
+    NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
+    messages::{MessageContent, NewMessage, Requester},
+};
 use wahana_testkit::{
     app::{Actor, By, Home, TestApp},
     rows,
@@ -30,6 +33,11 @@ pub(crate) fn missing_code(parameter: &str) -> &'static str {
         "sessionId" => "404 SESSION_NOT_FOUND",
         _ => "404 NOT_FOUND",
     }
+}
+
+/// Whether it is a session or belongs to one, so that a token which sees another session does not see it.
+pub(crate) fn is_of_session(parameter: &str) -> bool {
+    matches!(parameter, "sessionId" | "messageId")
 }
 
 /// In how many ways a path can name such a thing.
@@ -92,6 +100,7 @@ async fn of_organization(
                 .collect()
         }
         "invitationId" => invitations(app, home, count).await,
+        "messageId" => messages(app, home, count).await,
         other => panic!("nobody said in things.rs what {{{other}}} of an organization is"),
     }
 }
@@ -183,6 +192,49 @@ async fn invitations(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
             .await
             .unwrap();
         things.push(named(&id));
+    }
+    tx.commit().await.unwrap();
+    things
+}
+
+/// Messages that wait for a time that does not come, each of a session of its own.
+async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
+    let sessions = app.sessions(home, count, SessionStatus::Working).await;
+    let owner = Actor::Member(home, Role::Owner, By::Token);
+    let requester = Requester {
+        user: app.users(&[owner]).await.remove(0),
+        token: None,
+        request_id: "request".to_owned(),
+    };
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for session in sessions {
+        let message = OutgoingMessage {
+            id: MessageId::new(),
+            session_id: session.id,
+            chat_id: ChatId::parse("15550001111@c.us").unwrap(),
+            kind: MessageKind::Text,
+            status: DeliveryStatus::Queued,
+            waha_message_id: None,
+            due_at: tx.now().plus(Duration::from_hours(1)),
+            expires_at: None,
+            is_asynchronous: true,
+            reason: None,
+            sent_at: None,
+            created_at: tx.now(),
+            updated_at: tx.now(),
+        };
+        let new = NewMessage {
+            message: &message,
+            content: &MessageContent::default(),
+            requester: &requester,
+            key: None,
+        };
+        wahana_store::messages::enqueue(&tx, &new).await.unwrap();
+        things.push(Thing {
+            session: Some(session.id),
+            ..named(&message.id)
+        });
     }
     tx.commit().await.unwrap();
     things

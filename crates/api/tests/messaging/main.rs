@@ -6,8 +6,10 @@
     reason = "a test whose surroundings are missing has failed"
 )]
 
+mod idempotency;
 mod media;
 mod privacy;
+mod queued;
 mod reading;
 mod sending;
 mod wahana;

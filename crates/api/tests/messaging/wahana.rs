@@ -9,23 +9,25 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
 use url::Url;
 use waha_client::{HttpClient, HttpOptions, TimeLimit};
 use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, AuditEntry, AuditOutcome, Country, EmailAddress, Membership, MessageId,
-    Organization, OutgoingMessage, Role, Secret, ServerId, Session, SessionStatus, SystemClock, UserId,
+    Abilities, AccessToken, AuditEntry, AuditOutcome, Clock, Country, DeliveryStatus, EmailAddress,
+    ManualClock, Membership, MessageId, Organization, OrganizationLimits, OutgoingMessage, Role, Secret,
+    ServerId, Session, SessionStatus, SystemClock, Timestamp, TokenId, UserId,
 };
 use wahana_service::{AllowedNetwork, ServiceSettings, Services};
 use wahana_store::{
-    DatabaseSettings, KeyRing, NewServer, NewUser, Store, Tenant, access_tokens,
+    NewServer, NewUser, Store, Tenant, access_tokens,
     audit::{self, AuditQuery},
     messages, sessions,
+    upkeep::{self, Restriction},
 };
-use wahana_testkit::rows;
+use wahana_testkit::{database::TestDatabase, rows};
 
 const SESSION: &str = "reception";
 pub(crate) const WAHA_KEY: &str = "the key of the WAHA server of the tests";
@@ -38,13 +40,19 @@ pub(crate) struct Setup {
     pub(crate) media_allow: Vec<AllowedNetwork>,
     /// NOWEB's store is off.
     pub(crate) without_store: bool,
+    /// The machine's, if it is not said.
+    pub(crate) clock: Option<Arc<ManualClock>>,
+    /// How long a send may take; a second if it is not said.
+    pub(crate) send_timeout: Option<Duration>,
+    pub(crate) limits: OrganizationLimits,
+    pub(crate) resends_lost_messages: bool,
 }
 
 pub(crate) struct Wahana {
     pub(crate) sim: WahaSim,
     pub(crate) services: Services,
     pub(crate) session: Session,
-    pub(crate) folder: TempDir,
+    pub(crate) database: TestDatabase,
     router: Router,
     store: Store,
     tenant: Tenant,
@@ -95,15 +103,14 @@ impl Wahana {
         // Every test may be the first of its process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sim = sim.api_key(WAHA_KEY).time_scale(0.02).start().await.unwrap();
-        let folder = TempDir::new().unwrap();
-        let database =
-            DatabaseSettings::new(format!("sqlite://{}", folder.path().join("wahana.db").display()));
-        wahana_store::migrate(&database).await.unwrap();
-        let store = Store::open(&database, KeyRing::generate(), Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let database = TestDatabase::sqlite().await;
+        let clock: Arc<dyn Clock> = match setup.clock.clone() {
+            Some(clock) => clock,
+            None => Arc::new(SystemClock),
+        };
+        let store = database.store(clock).await;
 
-        let (server, user, tenant) = insert_rows(&store, &sim, setup.country).await;
+        let (server, user, tenant) = insert_rows(&store, &sim, &setup).await;
         let session = new_session(&store, tenant, server).await;
         let seed = SessionSeed::new(session.waha.name.as_str());
         sim.add_session(if setup.without_store {
@@ -116,9 +123,10 @@ impl Wahana {
             media_allow: setup.media_allow,
             ..ServiceSettings::at(Url::parse("http://wahana.test/").unwrap())
         };
+        let send_timeout = setup.send_timeout.unwrap_or(Duration::from_secs(1));
         service_settings.waha_timeouts.send = TimeLimit {
-            idle: Duration::from_secs(1),
-            total: Some(Duration::from_secs(1)),
+            idle: send_timeout,
+            total: Some(send_timeout),
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let services = Services::new(store.clone(), http, service_settings);
@@ -131,7 +139,7 @@ impl Wahana {
             sim,
             services,
             session,
-            folder,
+            database,
             router,
             store,
             tenant,
@@ -212,6 +220,77 @@ impl Wahana {
         self.request(request).await
     }
 
+    /// Posts to the session with these headers.
+    pub(crate) async fn post_with(
+        &self,
+        what: &str,
+        body: &Value,
+        headers: &[(&'static str, &str)],
+    ) -> Answer {
+        let mut request = self.posting(what, "application/json", body.to_string());
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        self.request(request).await
+    }
+
+    /// Calls what lies outside of the session.
+    pub(crate) async fn call(&self, method: &str, path: &str) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/waha/{path}"))
+            .header(header::AUTHORIZATION, &self.bearer)
+            .body(Body::empty())
+            .unwrap();
+        self.request(request).await
+    }
+
+    /// Hands over what waits, as a process does beside answering requests, until it is dropped.
+    pub(crate) fn dispatch(&self) -> DropGuard {
+        let (services, stop) = (self.services.clone(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        tokio::spawn(async move { wahana_service::messages::dispatch(&services, &stop).await });
+        guard
+    }
+
+    /// Takes back the token of whoever calls.
+    pub(crate) async fn revoke(&self) {
+        let id = self
+            .bearer
+            .trim_start_matches("Bearer ")
+            .split('|')
+            .next()
+            .unwrap();
+        let tx = self.store.write(self.tenant).await.unwrap();
+        assert!(
+            access_tokens::revoke(&tx, &TokenId::parse(id).unwrap())
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
+    }
+
+    /// Notes that WhatsApp restricts the session's number.
+    pub(crate) async fn restrict(&self, reason: &str, until: Option<Timestamp>) {
+        let tx = self.store.write(self.tenant).await.unwrap();
+        let reason = reason.to_owned();
+        upkeep::set_restriction(&tx, self.session.id, &Restriction { reason, until })
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Waits until a message has this status.
+    pub(crate) async fn until(&self, id: &Value, status: DeliveryStatus) -> OutgoingMessage {
+        loop {
+            let message = self.message(id).await;
+            if message.status == status {
+                return message;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// How often WAHA was asked to send.
     pub(crate) fn sends(&self) -> u64 {
         let counts = self.sim.counts();
@@ -262,7 +341,7 @@ impl Wahana {
 }
 
 /// A WAHA server, an organization and its owner.
-async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> (ServerId, UserId, Tenant) {
+async fn insert_rows(store: &Store, sim: &WahaSim, setup: &Setup) -> (ServerId, UserId, Tenant) {
     let server = ServerId::new();
     let user = UserId::new();
     let tx = store.platform_write().await.unwrap();
@@ -277,7 +356,9 @@ async fn insert_rows(store: &Store, sim: &WahaSim, country: Option<Country>) -> 
     .await
     .unwrap();
     let organization = Organization {
-        country,
+        country: setup.country,
+        limits: setup.limits,
+        resends_lost_messages: setup.resends_lost_messages,
         ..rows::organization("A", now)
     };
     tx.insert_organization(&organization).await.unwrap();

@@ -128,6 +128,8 @@ async fn apply_batch(
         }
         if moved {
             services.bell.ring(known.waha.server);
+            // What waits for the session to work may go on.
+            services.queue.wake(tenant, session);
         }
     }
     Ok(waiting.len())

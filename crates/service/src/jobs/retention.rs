@@ -59,6 +59,7 @@ enum What {
     SignIns,
     PasswordResets,
     Processes,
+    IdempotencyKeys,
     Messages(OrganizationId),
     /// Of an organization, or of none.
     AuditEntries(Option<OrganizationId>),
@@ -91,7 +92,7 @@ pub(super) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 9] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 10] {
     [
         (What::Events, settings.events_days),
         (What::Jobs, settings.jobs_days),
@@ -101,6 +102,8 @@ fn own_rules(settings: &RetentionSettings) -> [Rule; 9] {
         (What::SignIns, settings.sign_ins_days),
         (What::PasswordResets, settings.sign_ins_days),
         (What::Processes, SILENT_PROCESSES_DAYS),
+        // They say themselves when they end.
+        (What::IdempotencyKeys, 0),
         (What::AuditEntries(None), settings.audit_days),
     ]
 }
@@ -144,6 +147,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::SignIns => tx.delete_ended_sign_ins(before, BATCH).await,
         What::PasswordResets => tx.delete_ended_password_resets(before, BATCH).await,
         What::Processes => tx.delete_silent_processes(before, BATCH).await,
+        What::IdempotencyKeys => tx.delete_idempotency_keys(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
         What::AuditEntries(organization) => {
             // Whole days, so that the log has one entry about a day and not one for each hour.

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use wahana_domain::{Clock, OrganizationId, SessionId};
+use wahana_domain::{Clock, OrganizationId, OrganizationLimits, SessionId};
 
 pub(crate) use self::quota::MonthlyQuota;
 use self::{
@@ -194,6 +194,32 @@ pub(crate) async fn take_message(
     take(services, context, &rules).await
 }
 
+/// Takes what a message needs that is sent while nobody waits for it.
+pub(crate) async fn take_message_for(
+    services: &Services,
+    organization: OrganizationId,
+    own: &OrganizationLimits,
+    session: SessionId,
+    is_media: bool,
+) -> Result<Permit, ServiceError> {
+    let rules = Rule::of_message(session, is_media, &services.effective_limits(own));
+    match services.limits.take(organization, &rules).await {
+        Ok((permit, _)) => Ok(permit),
+        Err((index, allowance)) => Err(refused(&rules, index, allowance)),
+    }
+}
+
+fn refused(rules: &[Rule], index: usize, allowance: Allowance) -> ServiceError {
+    let message = rules.get(index).map_or_else(String::new, |rule| {
+        let share = Rule {
+            limit: allowance.limit,
+            ..rule.clone()
+        };
+        share.refusal(whole_seconds(allowance.reset_after))
+    });
+    ServiceError::RateLimited { message, allowance }
+}
+
 async fn take(services: &Services, context: &Context, rules: &[Rule]) -> Result<Permit, ServiceError> {
     let organization = context.caller.tenant().organization_id();
     match services.limits.take(organization, rules).await {
@@ -207,16 +233,7 @@ async fn take(services: &Services, context: &Context, rules: &[Rule]) -> Result<
             }
             Ok(permit)
         }
-        Err((index, allowance)) => {
-            let message = rules.get(index).map_or_else(String::new, |rule| {
-                let share = Rule {
-                    limit: allowance.limit,
-                    ..rule.clone()
-                };
-                share.refusal(whole_seconds(allowance.reset_after))
-            });
-            Err(ServiceError::RateLimited { message, allowance })
-        }
+        Err((index, allowance)) => Err(refused(rules, index, allowance)),
     }
 }
 
@@ -260,7 +277,7 @@ impl Services {
 
     /// What holds for an organization with these limits of its own.
     #[must_use]
-    pub fn effective_limits(&self, own: &wahana_domain::OrganizationLimits) -> EffectiveLimits {
+    pub fn effective_limits(&self, own: &OrganizationLimits) -> EffectiveLimits {
         self.limits.defaults.effective(own)
     }
 }

@@ -12,12 +12,12 @@ pub(crate) struct MonthlyQuota(Month);
 
 impl MonthlyQuota {
     /// Counts a message, in the transaction that writes it down; refuses beyond the quota.
-    pub(crate) async fn count(tx: &TenantTx, limits: &EffectiveLimits) -> Result<Self, ServiceError> {
+    pub(crate) async fn count(tx: &TenantTx, limits: &EffectiveLimits) -> Result<(), ServiceError> {
         let now = tx.now();
         let month = Month::of(now);
         let quota = limits.monthly_messages;
         if usage::raise(tx, month, quota).await? {
-            return Ok(Self(month));
+            return Ok(());
         }
         Err(exceeded(quota.unwrap_or(0), month, now))
     }
@@ -33,6 +33,11 @@ impl MonthlyQuota {
             return Ok(());
         }
         Err(exceeded(quota, month, now))
+    }
+
+    /// That of a message that was counted in this month.
+    pub(crate) const fn of(month: Month) -> Self {
+        Self(month)
     }
 
     /// Takes a message back that WAHA did not take, in the transaction that writes that down.

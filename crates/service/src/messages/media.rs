@@ -2,7 +2,11 @@
 
 use wahana_domain::{ChatId, FileName, MediaType, MessageKind, MessageText, Session};
 
-use super::send::{Outgoing, SentMessage, send};
+use super::{
+    idempotency::{Fingerprint, Recognized},
+    outgoing::Outgoing,
+    submit::{Request, Schedule, SendOptions, Submitted},
+};
 use crate::{
     FieldErrors, ServiceError, Services,
     access::{Granted, Owned, SendMessages},
@@ -61,36 +65,76 @@ pub async fn send_media(
     session: &Owned<Session>,
     message: MediaMessage,
     limit: usize,
-) -> Result<SentMessage, ServiceError> {
+    options: SendOptions,
+) -> Result<Submitted, ServiceError> {
+    let SendOptions {
+        schedule,
+        key,
+        answer,
+    } = options;
+    let recognized = key.map(|key| {
+        let fingerprint = fingerprint(session, &message, schedule);
+        Recognized::new(key, fingerprint, answer.clone())
+    });
+    let request = Request::new(services, access, session.id, recognized, answer);
+    let Schedule::Now { wait } = schedule else {
+        return Err(FieldErrors::one("send_at", "files can only be sent at once").into());
+    };
     let MediaMessage { to, source, caption } = message;
-    let take = || limits::take_message(services, access.context(), session.id, true);
-    let (ready, permit, file) = match source {
-        MediaSource::File(file) => {
-            check(&file, "media", caption.is_some(), limit)?;
-            (Ready::find(services, access, session).await?, take().await?, file)
-        }
+    if let MediaSource::File(file) = &source {
+        check(file, "media", caption.is_some(), limit)?;
+    }
+    let permit = limits::take_message(services, access.context(), session.id, true).await?;
+    if let Some(earlier) = request.earlier(wait).await? {
+        return Ok(earlier);
+    }
+    let ready = Ready::find(services, access, session).await?;
+    let (ready, file) = match source {
+        MediaSource::File(file) => (ready, file),
         MediaSource::Url(url) => {
-            // Nothing is fetched that could not be sent.
-            Ready::find(services, access, session).await?;
-            let permit = take().await?;
             limits::check_monthly_quota(services, access.context()).await?;
-            let fetched = services.media.fetch(&url, limit).await;
-            let file = fetched.map_err(|error| {
-                tracing::info!(
-                    request.id = access.context().origin.request_id,
-                    session.id = %session.id,
-                    error = %error,
-                    "a medium could not be fetched"
-                );
-                error.into_service_error(limit)
-            })?;
+            let file = fetch(services, access, session, &url, limit).await?;
             check(&file, "media_url", caption.is_some(), limit)?;
             // Fetching takes its time.
-            (Ready::find(services, access, session).await?, permit, file)
+            (Ready::find(services, access, session).await?, file)
         }
     };
-    let message = Outgoing::Media { to, file, caption };
-    send(services, access, ready, permit, message).await
+    let outgoing = Outgoing::Media { to, file, caption };
+    request.now(ready, permit, outgoing, wait).await
+}
+
+async fn fetch(
+    services: &Services,
+    access: &Granted<SendMessages>,
+    session: &Session,
+    url: &str,
+    limit: usize,
+) -> Result<MediaFile, ServiceError> {
+    let fetched = services.media.fetch(url, limit).await;
+    fetched.map_err(|error| {
+        tracing::info!(
+            request.id = access.context().origin.request_id,
+            session.id = %session.id,
+            error = %error,
+            "a medium could not be fetched"
+        );
+        error.into_service_error(limit)
+    })
+}
+
+fn fingerprint(session: &Session, message: &MediaMessage, schedule: Schedule) -> Fingerprint {
+    let print = Fingerprint::new("messages.send_media", session.id)
+        .scheduled(schedule)
+        .with(Some(message.to.as_str()))
+        .with(message.caption.as_ref().map(MessageText::as_str));
+    match &message.source {
+        MediaSource::Url(url) => print.with(Some("url")).with(Some(url)),
+        MediaSource::File(file) => print
+            .with(Some("file"))
+            .with(Some(file.media_type.as_str()))
+            .with(file.name.as_ref().map(FileName::as_str))
+            .with(Some(&file.data)),
+    }
 }
 
 fn check(file: &MediaFile, field: &str, has_caption: bool, limit: usize) -> Result<(), ServiceError> {

@@ -2,7 +2,11 @@
 
 use wahana_domain::{ChatId, MessageText, Session, Text};
 
-use super::send::{Outgoing, SentMessage, send};
+use super::{
+    idempotency::{Fingerprint, Recognized},
+    outgoing::Outgoing,
+    submit::{Request, Schedule, SendOptions, Submitted},
+};
 use crate::{
     ServiceError, Services,
     access::{Granted, Owned, SendMessages},
@@ -25,7 +29,7 @@ pub struct TextMessage {
     pub link_preview: Option<bool>,
 }
 
-/// Sends a text.
+/// Sends a text, or writes it down to be sent.
 ///
 /// # Errors
 ///
@@ -35,8 +39,45 @@ pub async fn send_text(
     access: &Granted<SendMessages>,
     session: &Owned<Session>,
     message: TextMessage,
-) -> Result<SentMessage, ServiceError> {
-    let ready = Ready::find(services, access, session).await?;
-    let permit = limits::take_message(services, access.context(), session.id, false).await?;
-    send(services, access, ready, permit, Outgoing::Text(message)).await
+    options: SendOptions,
+) -> Result<Submitted, ServiceError> {
+    let SendOptions {
+        schedule,
+        key,
+        answer,
+    } = options;
+    let recognized = key.map(|key| {
+        let fingerprint = fingerprint(session, &message, schedule);
+        Recognized::new(key, fingerprint, answer.clone())
+    });
+    let request = Request::new(services, access, session.id, recognized, answer);
+    match schedule {
+        Schedule::Later { send_at, expires_at } => {
+            if let Some(earlier) = request.earlier(super::DEFAULT_WAIT).await? {
+                return Ok(earlier);
+            }
+            request.later(&Outgoing::Text(message), send_at, expires_at).await
+        }
+        Schedule::Now { wait } => {
+            let permit = limits::take_message(services, access.context(), session.id, false).await?;
+            if let Some(earlier) = request.earlier(wait).await? {
+                return Ok(earlier);
+            }
+            let ready = Ready::find(services, access, session).await?;
+            request.now(ready, permit, Outgoing::Text(message), wait).await
+        }
+    }
+}
+
+fn fingerprint(session: &Session, message: &TextMessage, schedule: Schedule) -> Fingerprint {
+    let print = Fingerprint::new("messages.send_text", session.id)
+        .scheduled(schedule)
+        .with(Some(message.to.as_str()))
+        .with(Some(message.text.as_str()))
+        .with(message.reply_to.as_ref().map(Text::as_str))
+        .with(message.link_preview.map(|wanted| [u8::from(wanted)]));
+    message
+        .mentions
+        .iter()
+        .fold(print, |print, mentioned| print.with(Some(mentioned.as_str())))
 }

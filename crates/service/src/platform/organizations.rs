@@ -96,6 +96,7 @@ pub async fn create(
         limits: new.limits,
         retention: Retention::default(),
         restarts_silent_sessions: false,
+        resends_lost_messages: false,
         created_at: now,
         updated_at: now,
     };

@@ -129,7 +129,7 @@ async fn conclude(
     let mut failure = outcome
         .as_ref()
         .err()
-        .map(|error| refused_session(context, session, action.operation(), error));
+        .map(|error| refused_session(&context.origin.request_id, session, action.operation(), error));
     let happened_perhaps = outcome.as_ref().err().is_none_or(may_have_happened);
     if failure.is_some() && happened_perhaps {
         services.sync.outdate(session.waha.server);

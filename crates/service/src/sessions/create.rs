@@ -244,7 +244,7 @@ async fn create_on(
             Ok(Arc::new(now_known.unwrap_or(session)))
         }
         Err(error) => {
-            let failure = match refused_session(context, &session, operation, &error) {
+            let failure = match refused_session(&context.origin.request_id, &session, operation, &error) {
                 ServiceError::WahaTimeout { .. } => ServiceError::SessionOutcomeUnknown {
                     session: session.id,
                     name: session.name.clone(),

@@ -97,7 +97,14 @@ async fn code(
         .waha()
         .qr_value(session.waha.name.as_str())
         .await
-        .map_err(|error| refused_session(access.context(), session, "sessions.qr", &error))?;
+        .map_err(|error| {
+            refused_session(
+                &access.context().origin.request_id,
+                session,
+                "sessions.qr",
+                &error,
+            )
+        })?;
     let tx = services.store.write(access.tenant()).await?;
     audit::record(
         &tx,
@@ -154,7 +161,8 @@ async fn request_code(
         .waha()
         .request_pairing_code(session.waha.name.as_str(), number.digits())
         .await;
-    let outcome = asked.map_err(|error| refused_session(context, session, OPERATION, &error));
+    let outcome =
+        asked.map_err(|error| refused_session(&context.origin.request_id, session, OPERATION, &error));
     let tx = services.store.write(tenant).await?;
     let result = outcome
         .as_ref()

@@ -112,7 +112,7 @@ struct Unconfigured {
 
 impl Unconfigured {
     fn refusal(&self, context: &Context, session: &Session) -> ServiceError {
-        let refusal = refused_session(context, session, OPERATION, &self.error);
+        let refusal = refused_session(&context.origin.request_id, session, OPERATION, &self.error);
         if !self.was_sent && matches!(refusal, ServiceError::WahaTimeout { .. }) {
             return ServiceError::WahaUnavailable {
                 message: "The WhatsApp service of this session does not say how it is configured. Nothing was done."

@@ -1,4 +1,4 @@
-//! Messages that were handed to wahana or that WAHA tells of. Their content is not kept.
+//! Messages that were handed to wahana or that WAHA tells of, without what they say.
 
 use sea_orm::entity::prelude::*;
 
@@ -20,6 +20,18 @@ pub struct Model {
     pub message_key: Option<String>,
     pub sender: Option<String>,
     pub happened_at: Option<i64>,
+    pub due_at: Option<i64>,
+    pub expires_at: Option<i64>,
+    pub is_asynchronous: bool,
+    pub reason: Option<String>,
+    pub attempts: i64,
+    pub lane: Option<i32>,
+    pub lease_owner: Option<Uuid>,
+    pub lease_expires_at: Option<i64>,
+    pub settle_at: Option<i64>,
+    pub user_id: Option<Uuid>,
+    pub token_id: Option<String>,
+    pub request_id: Option<String>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

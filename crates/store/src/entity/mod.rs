@@ -9,11 +9,13 @@
 pub(crate) mod access_token;
 pub(crate) mod access_token_session;
 pub(crate) mod audit_entry;
+pub(crate) mod idempotency_key;
 pub(crate) mod invitation;
 pub(crate) mod job;
 pub(crate) mod lease;
 pub(crate) mod membership;
 pub(crate) mod message;
+pub(crate) mod message_content;
 pub(crate) mod message_usage;
 pub(crate) mod organization;
 pub(crate) mod password_reset;

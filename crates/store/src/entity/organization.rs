@@ -28,6 +28,7 @@ pub struct Model {
     pub organization_messages_per_hour: Option<i32>,
     pub monthly_messages: Option<i32>,
     pub restarts_silent_sessions: bool,
+    pub resends_lost_messages: bool,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -65,11 +65,13 @@ fn of_entities() -> Schema {
     add_entity::<access_token::Entity>(&mut schema);
     add_entity::<access_token_session::Entity>(&mut schema);
     add_entity::<audit_entry::Entity>(&mut schema);
+    add_entity::<idempotency_key::Entity>(&mut schema);
     add_entity::<invitation::Entity>(&mut schema);
     add_entity::<job::Entity>(&mut schema);
     add_entity::<lease::Entity>(&mut schema);
     add_entity::<membership::Entity>(&mut schema);
     add_entity::<message::Entity>(&mut schema);
+    add_entity::<message_content::Entity>(&mut schema);
     add_entity::<message_usage::Entity>(&mut schema);
     add_entity::<organization::Entity>(&mut schema);
     add_entity::<password_reset::Entity>(&mut schema);

@@ -23,6 +23,7 @@ pub struct Model {
     pub probe_failed_at: Option<i64>,
     pub silent_restart_at: Option<i64>,
     pub updated_at: i64,
+    pub restricted_at: Option<i64>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

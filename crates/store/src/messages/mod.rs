@@ -1,56 +1,99 @@
-//! Messages: those that were handed to wahana, and those that WAHA tells of. Their content is not kept.
+//! Messages: those that were handed to wahana, and those that WAHA tells of.
 
+mod content;
 mod news;
+mod queue;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait};
-use wahana_domain::{ChatId, DeliveryStatus, Direction, MessageId, MessageKind, OutgoingMessage, Timestamp};
+use wahana_domain::{
+    ChatId, DeliveryStatus, Direction, MessageId, MessageKind, OutgoingMessage, ProcessId, SessionId,
+    Timestamp, TokenId, UserId,
+};
 
+pub use content::{MessageContent, content, forget_content, insert_content};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
+pub(crate) use queue::is_queued;
+pub use queue::{
+    Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_others_before,
+    needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
+};
 
-use crate::{StoreError, TenantTx, entity::message};
+use crate::{
+    StoreError, TenantTx,
+    entity::message::{self, ActiveModel, Column, Model},
+};
 
-/// Keeps a message before WAHA is called.
-pub async fn insert(tx: &TenantTx, new: &OutgoingMessage) -> Result<(), StoreError> {
-    tx.insert(message::ActiveModel {
-        id: Set(new.id.as_uuid()),
-        session_id: Set(new.session_id.as_uuid()),
-        chat_id: Set(new.chat_id.as_str().to_owned()),
+/// Who handed a message to wahana, in which request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requester {
+    /// The user.
+    pub user: UserId,
+    /// Their token, if they used one.
+    pub token: Option<TokenId>,
+    /// The request.
+    pub request_id: String,
+}
+
+/// A message that is to be kept before WAHA is called.
+#[derive(Clone, Debug)]
+pub struct NewMessage<'a> {
+    /// The message.
+    pub message: &'a OutgoingMessage,
+    /// What it says.
+    pub content: &'a MessageContent,
+    /// Who wants it sent.
+    pub requester: &'a Requester,
+    /// The key that it is to have at WhatsApp, if wahana chooses it.
+    pub key: Option<&'a str>,
+}
+
+/// Keeps a message that waits for its turn.
+pub async fn enqueue(tx: &TenantTx, new: &NewMessage<'_>) -> Result<(), StoreError> {
+    tx.insert(to_row(new)).await?;
+    insert_content(tx, new.message.id, new.content).await
+}
+
+fn to_row(new: &NewMessage<'_>) -> ActiveModel {
+    let message = new.message;
+    ActiveModel {
+        id: Set(message.id.as_uuid()),
+        session_id: Set(message.session_id.as_uuid()),
+        chat_id: Set(message.chat_id.as_str().to_owned()),
         direction: Set(Direction::Outgoing.as_str().to_owned()),
-        kind: Set(new.kind.as_str().to_owned()),
-        status: Set(new.status.as_str().to_owned()),
-        waha_message_id: Set(new.waha_message_id.clone()),
-        created_at: Set(new.created_at.as_micros()),
-        updated_at: Set(new.updated_at.as_micros()),
+        kind: Set(message.kind.as_str().to_owned()),
+        status: Set(message.status.as_str().to_owned()),
+        waha_message_id: Set(message.waha_message_id.clone()),
+        message_key: Set(new.key.map(str::to_owned)),
+        due_at: Set(Some(message.due_at.as_micros())),
+        expires_at: Set(message.expires_at.map(Timestamp::as_micros)),
+        is_asynchronous: Set(message.is_asynchronous),
+        attempts: Set(0),
+        user_id: Set(Some(new.requester.user.as_uuid())),
+        token_id: Set(new.requester.token.as_ref().map(|id| id.as_str().to_owned())),
+        request_id: Set(Some(new.requester.request_id.clone())),
+        created_at: Set(message.created_at.as_micros()),
+        updated_at: Set(message.updated_at.as_micros()),
         ..Default::default()
-    })
-    .await
+    }
 }
 
-/// Writes down what became of a message that WAHA did not take, or perhaps did not take.
-pub async fn set_outcome(tx: &TenantTx, id: MessageId, status: DeliveryStatus) -> Result<(), StoreError> {
-    tx.update::<message::Entity>()
-        .set(message::Column::Status, status.as_str())
-        .set(message::Column::UpdatedAt, tx.now().as_micros())
-        .filter(message::Column::Id.eq(id.as_uuid()))
-        .run()
-        .await?;
-    Ok(())
-}
-
-/// One message.
+/// One message that was handed to wahana.
 pub async fn get(tx: &TenantTx, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
     let found = tx
         .find::<message::Entity>()
-        .filter(message::Column::Id.eq(id.as_uuid()));
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Direction.eq(Direction::Outgoing.as_str()));
     found.one().await?.map(from_row).transpose()
 }
 
-fn from_row(row: message::Model) -> Result<OutgoingMessage, StoreError> {
+fn from_row(row: Model) -> Result<OutgoingMessage, StoreError> {
     let inconsistent = |column| StoreError::Inconsistent {
         table: "messages",
         column,
         row: row.id.to_string(),
     };
+    let time = |micros: Option<i64>| micros.map(Timestamp::from_micros);
+    let created_at = Timestamp::from_micros(row.created_at);
     Ok(OutgoingMessage {
         id: row.id.into(),
         session_id: row.session_id.into(),
@@ -58,7 +101,43 @@ fn from_row(row: message::Model) -> Result<OutgoingMessage, StoreError> {
         kind: MessageKind::from_word(&row.kind).ok_or_else(|| inconsistent("kind"))?,
         status: DeliveryStatus::from_word(&row.status).ok_or_else(|| inconsistent("status"))?,
         waha_message_id: row.waha_message_id,
-        created_at: Timestamp::from_micros(row.created_at),
+        due_at: time(row.due_at).unwrap_or(created_at),
+        expires_at: time(row.expires_at),
+        is_asynchronous: row.is_asynchronous,
+        reason: row.reason,
+        sent_at: time(row.happened_at),
+        created_at,
         updated_at: Timestamp::from_micros(row.updated_at),
     })
+}
+
+/// Who wanted it sent; `None` of one that was sent otherwise.
+fn requester(row: &Model) -> Result<Option<Requester>, StoreError> {
+    let Some(user) = row.user_id else {
+        return Ok(None);
+    };
+    let token = row.token_id.as_deref().map(TokenId::parse).transpose();
+    Ok(Some(Requester {
+        user: user.into(),
+        token: token.map_err(|_| StoreError::Inconsistent {
+            table: "messages",
+            column: "token_id",
+            row: row.id.to_string(),
+        })?,
+        request_id: row.request_id.clone().unwrap_or_default(),
+    }))
+}
+
+/// Which process hands a message over, until when at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendLease {
+    /// The process.
+    pub owner: ProcessId,
+    /// When it has surely ended.
+    pub expires_at: Timestamp,
+}
+
+/// A condition for the messages of a session.
+fn of_session(session: SessionId) -> sea_orm::sea_query::SimpleExpr {
+    Column::SessionId.eq(session.as_uuid())
 }

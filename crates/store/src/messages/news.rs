@@ -116,8 +116,9 @@ impl Ledger {
     /// Takes in that there is a message.
     pub fn hear(&mut self, news: &MessageNews) {
         let row = self.entry(&news.key, news.direction);
-        // A row without a time came from an acknowledgement, which knows no more than the key and the chat.
-        if row.happened_at.is_none() {
+        // A row without a time came from an acknowledgement, which knows no more than the key and the chat; or
+        // it is a message of wahana's own that is just being sent, of which more is known here.
+        if row.happened_at.is_none() && row.due_at.is_none() {
             row.chat_id.clone_from(&news.chat_id);
             news.direction.as_str().clone_into(&mut row.direction);
             news.kind.as_str().clone_into(&mut row.kind);
@@ -239,6 +240,18 @@ fn new_row(
         message_key: Some(key.to_owned()),
         sender: None,
         happened_at: None,
+        due_at: None,
+        expires_at: None,
+        is_asynchronous: false,
+        reason: None,
+        attempts: 0,
+        lane: None,
+        lease_owner: None,
+        lease_expires_at: None,
+        settle_at: None,
+        user_id: None,
+        token_id: None,
+        request_id: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod m20261123_000020_event_gap;
 mod m20261123_000030_number_time;
 mod m20261123_000060_reconciliation;
 mod m20261123_000070_session_leftovers;
+mod m20261123_000080_durable_messages;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000030_number_time::Migration),
             Box::new(m20261123_000060_reconciliation::Migration),
             Box::new(m20261123_000070_session_leftovers::Migration),
+            Box::new(m20261123_000080_durable_messages::Migration),
         ]
     }
 }

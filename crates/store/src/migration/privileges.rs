@@ -66,13 +66,13 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 23] = [
+pub(crate) const TABLES: [TablePrivileges; 25] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
         tenant: Some((
             Rows::OwnedBy("id"),
-            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, updated_at)",
+            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, resends_lost_messages, updated_at)",
         )),
         platform: ALL,
         deletable: None,
@@ -92,6 +92,8 @@ pub(crate) const TABLES: [TablePrivileges; 23] = [
     tenant_owned("access_token_sessions"),
     tenant_owned("sessions"),
     tenant_owned("messages"),
+    tenant_owned("message_contents"),
+    tenant_owned("idempotency_keys"),
     TablePrivileges {
         table: "audit_entries",
         tenant: Some((Rows::OwnedBy("organization_id"), APPEND)),

@@ -5,17 +5,20 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
     sea_query::{Expr, Query},
 };
-use wahana_domain::{Month, OrganizationId, Timestamp};
+use wahana_domain::{DeliveryStatus, Month, OrganizationId, Timestamp};
 
 use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, job, message, message_usage, password_reset, process, session_activity,
+        audit_entry, idempotency_key, job, message, message_usage, password_reset, process, session_activity,
         session_transition, sign_in, waha_event,
     },
     transaction::within_database,
 };
+
+/// Messages that are still to be sent.
+const OPEN: [DeliveryStatus; 2] = [DeliveryStatus::Queued, DeliveryStatus::Sending];
 
 impl PlatformTx {
     /// Deletes events of every organization that came before then and have been dealt with; says how
@@ -98,8 +101,18 @@ impl PlatformTx {
         use message::{Column, Entity};
         let condition = Condition::all()
             .add(Column::OrganizationId.eq(organization.as_uuid()))
-            .add(Column::CreatedAt.lt(before.as_micros()));
+            .add(Column::CreatedAt.lt(before.as_micros()))
+            // What is still to be sent is not past its time.
+            .add(Column::Status.is_not_in(OPEN.map(DeliveryStatus::as_str)));
         self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
+            .await
+    }
+
+    /// Forgets the keys of requests of every organization that ended before then; says how many.
+    pub async fn delete_idempotency_keys(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use idempotency_key::{Column, Entity};
+        let condition = Column::ExpiresAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::ExpiresAt, condition, limit)
             .await
     }
 

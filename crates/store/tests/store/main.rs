@@ -30,6 +30,7 @@ mod retention;
 mod row_security;
 mod runtime_users;
 mod secrets;
+mod send_queue;
 mod servers;
 mod session_list;
 mod sessions;

@@ -18,7 +18,7 @@ async fn a_message_is_kept_with_what_became_of_it(db: &TestDatabase) {
     let session = world.session(&world.a, "sales").await;
     let mut message = world.new_message(session.id);
     let tx = world.write(&world.a).await;
-    messages::insert(&tx, &message).await.unwrap();
+    world.add_message(&tx, &message).await.unwrap();
     assert_eq!(
         messages::get(&tx, message.id).await.unwrap(),
         Some(message.clone())
@@ -27,10 +27,11 @@ async fn a_message_is_kept_with_what_became_of_it(db: &TestDatabase) {
 
     world.clock.advance(Duration::from_secs(2));
     let tx = world.write(&world.a).await;
-    messages::set_outcome(&tx, message.id, DeliveryStatus::Unknown)
+    messages::set_outcome(&tx, message.id, DeliveryStatus::Unknown, "It rained.")
         .await
         .unwrap();
     message.status = DeliveryStatus::Unknown;
+    message.reason = Some("It rained.".to_owned());
     message.updated_at = START.plus(Duration::from_secs(2));
     assert_eq!(messages::get(&tx, message.id).await.unwrap(), Some(message));
     assert_eq!(messages::get(&tx, MessageId::new()).await.unwrap(), None);
@@ -87,7 +88,7 @@ async fn a_message_of_our_own_counts_once_whoever_speaks_of_it_first(db: &TestDa
         let mut message = world.new_message(session.id);
         message.kind = MessageKind::Image;
         let tx = world.write(&world.a).await;
-        messages::insert(&tx, &message).await.unwrap();
+        world.add_message(&tx, &message).await.unwrap();
         tx.commit().await.unwrap();
         for word in &words {
             let tx = world.write(&world.a).await;
@@ -162,7 +163,7 @@ async fn a_message_cannot_name_a_session_of_another_organization(db: &TestDataba
     let mut errors = Vec::new();
     for session in [foreign.id, SessionId::new()] {
         let tx = world.write(&world.a).await;
-        let refused: Result<(), StoreError> = messages::insert(&tx, &world.new_message(session)).await;
+        let refused: Result<(), StoreError> = world.add_message(&tx, &world.new_message(session)).await;
         errors.push(refused.unwrap_err().to_string());
     }
     assert_eq!(errors[0], errors[1], "nobody learns that it exists");

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 10] = [
+const FROZEN: [(&str, &str); 11] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -54,6 +54,10 @@ const FROZEN: [(&str, &str); 10] = [
     (
         "m20261123_000070_session_leftovers.rs",
         "245f3b18481b6a70cc4c595fc7d4dbc15acee8f7e7497a91fcb3be78e2fb22a0",
+    ),
+    (
+        "m20261123_000080_durable_messages.rs",
+        "b6a323334797b46a097db6bc20850111fb2974772573e5f499e510d969d04580",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 18] = [
+const SOURCES: [(&str, &str); 19] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -9,6 +9,7 @@ const SOURCES: [(&str, &str); 18] = [
     ("jobs", include_str!("../../src/platform/jobs.rs")),
     ("leases", include_str!("../../src/platform/leases.rs")),
     ("leftovers", include_str!("../../src/platform/leftovers.rs")),
+    ("messages", include_str!("../../src/platform/messages.rs")),
     (
         "organizations",
         include_str!("../../src/platform/organizations.rs"),
@@ -62,6 +63,7 @@ leases::standing_lease
 leases::take_lease
 leases::take_standing_lease
 leftovers::due_leftovers
+messages::sessions_with_due_messages
 organizations::insert_membership
 organizations::insert_organization
 organizations::is_member
@@ -95,6 +97,7 @@ retention::delete_audit_entries
 retention::delete_ended_password_resets
 retention::delete_ended_sign_ins
 retention::delete_finished_jobs
+retention::delete_idempotency_keys
 retention::delete_message_usage
 retention::delete_messages
 retention::delete_session_activity

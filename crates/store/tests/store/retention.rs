@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use wahana_domain::{Month, Process, ProcessId, ProcessRole, Timestamp};
+use wahana_domain::{DeliveryStatus, Month, Process, ProcessId, ProcessRole, Timestamp};
 use wahana_store::{
     JobClaim, PlatformTx, audit,
     jobs::{self, NewJob},
-    messages, usage,
+    usage,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -203,7 +203,9 @@ async fn audit_entries_and_messages_go_by_organization(db: &TestDatabase) {
             let tx = world.write(organization).await;
             let entry = world.entry(Some(organization), &format!("{days}"));
             audit::insert(&tx, &entry).await.unwrap();
-            messages::insert(&tx, &world.new_message(*session)).await.unwrap();
+            let mut message = world.new_message(*session);
+            message.status = DeliveryStatus::Read;
+            world.add_message(&tx, &message).await.unwrap();
             tx.commit().await.unwrap();
         }
         let tx = world.platform_write().await;

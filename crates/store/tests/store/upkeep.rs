@@ -52,6 +52,7 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
         attempts,
         drift: Some("debug".to_owned()),
         restriction: Some(restriction),
+        restricted_at: Some(START),
         silent_restart_at: Some(START),
         last_event_at: None,
         probe_failed_at: Some(START),

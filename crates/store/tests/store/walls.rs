@@ -9,7 +9,7 @@ use wahana_store::{
     CachedRead, TenantTx, access_tokens,
     activity::Tally,
     audit::{self, AuditQuery},
-    invitations, members,
+    idempotency, invitations, members,
     messages::{self, Accepted},
     organizations::{self, OrganizationChange},
     sessions::{
@@ -22,7 +22,7 @@ use wahana_testkit::{database::TestDatabase, on_both_databases};
 use crate::world::{Belongings, TestOrganization, World};
 
 /// Every table with rows of organizations.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "organizations",
     "memberships",
     "invitations",
@@ -30,6 +30,8 @@ const TABLES: [&str; 9] = [
     "access_token_sessions",
     "sessions",
     "messages",
+    "message_contents",
+    "idempotency_keys",
     "audit_entries",
     "users",
 ];
@@ -115,6 +117,8 @@ async fn a_foreign_id_finds_what_a_missing_one_finds(db: &TestDatabase) {
     let tx = world.read(&world.a).await;
     assert!(messages::get(&tx, of_a.message).await.unwrap().is_some());
     assert!(messages::get(&tx, of_b.message).await.unwrap().is_none());
+    assert!(messages::content(&tx, of_a.message).await.unwrap().is_some());
+    assert!(messages::content(&tx, of_b.message).await.unwrap().is_none());
     assert!(members::get(&tx, world.b.owner).await.unwrap().is_none());
     assert!(invitations::get(&tx, of_b.invitation).await.unwrap().is_none());
     assert!(access_tokens::get(&tx, &of_b.token).await.unwrap().is_none());
@@ -188,9 +192,24 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
         access_tokens::revoke_of_user(&tx, world.b.owner).await.unwrap(),
         0
     );
-    messages::set_outcome(&tx, of_b.message, DeliveryStatus::Failed)
+    messages::set_outcome(&tx, of_b.message, DeliveryStatus::Failed, "no")
         .await
         .unwrap();
+    assert!(!messages::cancel(&tx, of_b.message, "no").await.unwrap());
+    messages::put_back(&tx, of_b.message, "no").await.unwrap();
+    messages::wait_to_settle(&tx, of_b.message, Some(tx.now()))
+        .await
+        .unwrap();
+    messages::forget_content(&tx, of_b.message).await.unwrap();
+    idempotency::release(&tx, of_b.message).await.unwrap();
+    assert!(
+        idempotency::find(&tx, "key")
+            .await
+            .unwrap()
+            .is_some_and(|key| key.message != of_b.message)
+    );
+    assert!(messages::expire(&tx, foreign).await.unwrap().is_empty());
+    assert!(messages::abandoned(&tx, foreign).await.unwrap().is_empty());
     let renamed = SessionChange {
         display_name: Some(Some("taken".to_owned())),
         ..Default::default()
@@ -239,6 +258,8 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
     let tx = world.read(&world.b).await;
     assert_eq!(everything(&tx).await, before);
     assert_eq!(messages::get(&tx, of_b.message).await.unwrap(), message_before);
+    assert!(messages::content(&tx, of_b.message).await.unwrap().is_some());
+    assert!(idempotency::find(&tx, "key").await.unwrap().is_some());
 }
 
 /// Rows that name B themselves become A's.

@@ -8,7 +8,9 @@ use wahana_domain::{
     OutgoingMessage, Role, Secret, ServerId, Session, SessionId, Timestamp, TokenId, UserId,
 };
 use wahana_store::{
-    NewServer, NewUser, PlatformTx, Store, Tenant, TenantTx, access_tokens, audit, invitations, messages,
+    NewServer, NewUser, PlatformTx, Store, StoreError, Tenant, TenantTx, access_tokens, audit, idempotency,
+    invitations,
+    messages::{self, MessageContent, NewMessage, Requester},
     sessions,
 };
 use wahana_testkit::{database::TestDatabase, rows};
@@ -170,9 +172,38 @@ impl World {
             kind: MessageKind::Text,
             status: DeliveryStatus::Sending,
             waha_message_id: None,
+            due_at: self.store.clock().now(),
+            expires_at: None,
+            is_asynchronous: false,
+            reason: None,
+            sent_at: None,
             created_at: self.store.clock().now(),
             updated_at: self.store.clock().now(),
         }
+    }
+
+    /// Keeps a message.
+    pub(crate) async fn add_message(
+        &self,
+        tx: &TenantTx,
+        message: &OutgoingMessage,
+    ) -> Result<(), StoreError> {
+        let content = MessageContent {
+            text: Some("Hello".to_owned()),
+            details: None,
+        };
+        let requester = Requester {
+            user: self.a.owner,
+            token: None,
+            request_id: "request".to_owned(),
+        };
+        let new = NewMessage {
+            message,
+            content: &content,
+            requester: &requester,
+            key: None,
+        };
+        messages::enqueue(tx, &new).await
     }
 
     /// An entry of the audit log that is not in the database yet.
@@ -201,7 +232,12 @@ impl World {
         let invitation = self.invitation(organization, "guest@example.com").await;
         let message = self.new_message(session.id);
         let tx = self.write(organization).await;
-        messages::insert(&tx, &message).await.unwrap();
+        self.add_message(&tx, &message).await.unwrap();
+        assert!(
+            idempotency::reserve(&tx, "key", b"fingerprint", message.id)
+                .await
+                .unwrap()
+        );
         audit::insert(&tx, &self.entry(Some(organization), "sessions.create"))
             .await
             .unwrap();

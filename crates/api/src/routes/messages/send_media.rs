@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use data_encoding::BASE64;
 use serde::{
     Deserialize, Deserializer,
@@ -23,7 +20,7 @@ use super::SentResource;
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Allowed, MediaBody, MediaForm, OfSession},
+    extract::{Allowed, MediaBody, MediaForm, OfSession, SendPreferences},
     state::ApiState,
 };
 
@@ -151,7 +148,12 @@ fn complete(
 /// Only 504 leaves open whether it went out; its `data.message_id` names the message.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/send-media", operation_id = "messages.send_media",
-    tag = "messages", params(("sessionId" = String, Path, description = "The session's name or id")),
+    tag = "messages",
+    params(
+        ("sessionId" = String, Path, description = "The session's name or id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "As in `send-text`."),
+        ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, as in `send-text`."),
+    ),
     request_body(content((SendMedia = "application/json"), (SendMediaForm = "multipart/form-data"))),
     responses(
         (status = OK, body = Envelope<SentResource>), (status = "4XX", body = ErrorBody),
@@ -161,6 +163,7 @@ fn complete(
 pub(crate) async fn send_media(
     State(state): State<ApiState>,
     allowed: Allowed<OfSession, SendMessages>,
+    preferences: SendPreferences,
     body: MediaBody<SendMedia>,
 ) -> Result<Response, ApiError> {
     let country = allowed.access.organization().country;
@@ -169,8 +172,10 @@ pub(crate) async fn send_media(
         MediaBody::Form(form) => check_form(form, country)?,
     };
     let limit = state.settings().media_limit;
-    let sent =
-        messages::send_media(state.services(), &allowed.access, &allowed.found, message, limit).await?;
-    let resource = SentResource::from(sent);
-    Ok(allowed.reply("Message sent.", resource).into_response())
+    let services = state.services();
+    let schedule = preferences.schedule(None, None, services.now(), &mut FieldErrors::default());
+    let options = super::options(&allowed, preferences, schedule);
+    let (access, session) = (&allowed.access, &allowed.found);
+    let sent = messages::send_media(services, access, session, message, limit, options.clone()).await?;
+    Ok(super::answer(sent, &options))
 }

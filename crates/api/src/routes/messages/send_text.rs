@@ -1,23 +1,20 @@
 //! `POST /api/waha/sessions/{sessionId}/send-text`
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use wahana_domain::{ChatId, Country, MessageText, Text};
+use wahana_domain::{ChatId, Country, MessageText, Text, Timestamp};
 use wahana_service::{
     FieldErrors,
     access::SendMessages,
-    messages::{self, TextMessage},
+    messages::{self, Schedule, TextMessage},
 };
 
 use super::SentResource;
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Allowed, Json, OfSession},
+    extract::{Allowed, Json, OfSession, SendPreferences},
     state::ApiState,
 };
 
@@ -38,14 +35,27 @@ pub(crate) struct SendText {
     mentions: Option<Vec<String>>,
     /// Whether a link in it gets a preview; left to WAHA if left out.
     link_preview: Option<bool>,
+    /// Not before then, in RFC 3339, at most 90 days ahead: nobody waits for it, and it is answered with 202.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<String>,
+    /// When it is not sent any more, in RFC 3339; a day after `send_at` if left out. With it, too, nobody waits.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// How many people a message may mention.
 const MAX_MENTIONS: usize = 100;
 
 impl SendText {
-    fn check(self, country: Option<Country>) -> Result<TextMessage, FieldErrors> {
+    fn check(
+        self,
+        country: Option<Country>,
+        preferences: &SendPreferences,
+        now: Timestamp,
+    ) -> Result<(TextMessage, Schedule), FieldErrors> {
         let mut errors = FieldErrors::default();
+        let (send_at, expires_at) = (self.send_at.as_deref(), self.expires_at.as_deref());
+        let schedule = preferences.schedule(send_at, expires_at, now, &mut errors);
         let to = errors.take("to", ChatId::parse_recipient(&self.to, country));
         let text = errors.take("text", MessageText::parse(self.text));
         let reply_to = self
@@ -75,29 +85,47 @@ impl SendText {
             mentions,
             link_preview: self.link_preview,
         });
-        errors.finish(message)
+        errors.finish(message.map(|message| (message, schedule)))
     }
 }
 
 /// Sends a text, at most once.
 ///
-/// Only 504 leaves open whether it went out; its `data.message_id` names the message.
+/// Only 504 leaves open whether it went out; its `data.message_id` names the message, which can be asked for. With
+/// `Prefer: respond-async`, or when `send_at` or `expires_at` is given, it is answered with 202 at once, and sent
+/// when the session works, the limits allow it and its turn comes, until it expires.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/send-text", operation_id = "messages.send_text",
-    tag = "messages", params(("sessionId" = String, Path, description = "The session's name or id")),
+    tag = "messages",
+    params(
+        ("sessionId" = String, Path, description = "The session's name or id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Recognizes the request when it is made again within a day: what was answered is answered again, with `Idempotency-Replayed: true`. One for each message, of at most 255 visible ASCII characters."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: answer with 202 at once. `wait=<seconds>`: for how long to wait for the turn of the message and for WAHA; 10 if it is not said, at most 55."),
+    ),
     request_body = SendText,
     responses(
-        (status = OK, body = Envelope<SentResource>), (status = "4XX", body = ErrorBody),
+        (status = OK, body = Envelope<SentResource>), (status = ACCEPTED, body = Envelope<SentResource>),
+        (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody),
     ),
 )]
 pub(crate) async fn send_text(
     State(state): State<ApiState>,
     allowed: Allowed<OfSession, SendMessages>,
+    preferences: SendPreferences,
     Json(body): Json<SendText>,
 ) -> Result<Response, ApiError> {
-    let message = body.check(allowed.access.organization().country)?;
-    let sent = messages::send_text(state.services(), &allowed.access, &allowed.found, message).await?;
-    let resource = SentResource::from(sent);
-    Ok(allowed.reply("Message sent.", resource).into_response())
+    let services = state.services();
+    let country = allowed.access.organization().country;
+    let (message, schedule) = body.check(country, &preferences, services.now())?;
+    let options = super::options(&allowed, preferences, schedule);
+    let sent = messages::send_text(
+        services,
+        &allowed.access,
+        &allowed.found,
+        message,
+        options.clone(),
+    )
+    .await?;
+    Ok(super::answer(sent, &options))
 }

@@ -1,0 +1,321 @@
+//! What is done about the messages of one session that wait: those whose time is over end, those whose process died
+//! are accounted for, and the one whose turn it is is handed over.
+
+use std::{sync::Arc, time::Duration};
+
+use waha_client::Circuit;
+use wahana_domain::{
+    AuditOutcome, DeliveryStatus, ErrorCode, MessageKind, Month, OrganizationLimits, OrganizationState,
+    OutgoingMessage, Session, Timestamp,
+};
+use wahana_store::{
+    DueSession, TenantTx,
+    messages::{self as stored, Head, Requester},
+    organizations,
+    sessions::{self, SessionReference},
+    upkeep,
+};
+
+use super::{
+    attempt::{Attempt, NOT_KNOWN, Sender, lease, not_sent},
+    outgoing::{Outgoing, operation},
+    settle,
+};
+use crate::{
+    ServiceError, Services,
+    access::{SendMessages, may_still},
+    audit, limits,
+    ready::Ready,
+};
+
+/// What came of a look at a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A message was dealt with, and there may be another.
+    Went,
+    /// Nothing is due.
+    Nothing,
+    /// The message whose turn it is waits for something: look again after so long at the latest.
+    Waits(Duration),
+}
+
+/// When a session that does not work is looked at again; that it works wakes whoever waits, too.
+const SESSION_RETRY: Duration = Duration::from_secs(5);
+/// When a session is looked at again whose first message has a caller who waits for it.
+const CALLER_RETRY: Duration = Duration::from_secs(1);
+/// How long a session's queue rests after WhatsApp named a restriction whose end is not known.
+const RESTRICTION_PAUSE: Duration = Duration::from_hours(6);
+/// Restrictions are looked at again after so long at most: somebody may have lifted one.
+const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
+/// When an organization that is suspended is looked at again, if nobody says that it is not any more.
+const SUSPENSION_RETRY: Duration = Duration::from_mins(1);
+/// When a server that is away is tried again at the latest.
+const AWAY_RETRY: Duration = Duration::from_secs(10);
+
+/// Deals with what is due of a session, one message at most.
+pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, ServiceError> {
+    sweep(services, due).await?;
+    let look = look(services, due).await?;
+    let ready = match &look.session {
+        Some(session) if session.status.is_working() => Some(Ready::of(services, session.clone()).await?),
+        _ => None,
+    };
+    for head in &look.unsettled {
+        settle::settle(services, due.tenant, ready.as_ref(), head).await?;
+    }
+    let Some(head) = look.head else {
+        return Ok(Turn::Nothing);
+    };
+    if look.is_suspended {
+        return Ok(Turn::Waits(SUSPENSION_RETRY));
+    }
+    if !head.message.is_asynchronous {
+        // Its caller takes its turn, or its time ends.
+        return Ok(Turn::Waits(CALLER_RETRY));
+    }
+    let Some(session) = look.session else {
+        return end(services, due, &head, "The session was deleted.").await;
+    };
+    let (Some(requester), Some(outgoing)) = (&head.requester, outgoing_of(&head)) else {
+        return end(services, due, &head, "What was to be sent is not kept any more.").await;
+    };
+    if let Some(reason) = look.forbidden {
+        return end(services, due, &head, reason).await;
+    }
+    let Some(ready) = ready else {
+        let reason = crate::upstream::not_ready(session.status).to_string();
+        return waits(services, due, &head, &reason, SESSION_RETRY).await;
+    };
+    if let Some((reason, wait)) = &look.restricted {
+        return waits(services, due, &head, reason, *wait).await;
+    }
+    if let Circuit::Open(retry_after) = services.upstreams.circuit(due.server) {
+        let reason = "The WhatsApp service of this session does not answer at the moment.";
+        return waits(services, due, &head, reason, retry_after.min(AWAY_RETRY)).await;
+    }
+    let limited = limits::take_message_for(
+        services,
+        due.tenant.organization_id(),
+        &look.limits,
+        session.id,
+        head.message.kind.is_media(),
+    );
+    let permit = match limited.await {
+        Ok(permit) => permit,
+        Err(ServiceError::RateLimited { message, allowance }) => {
+            return waits(services, due, &head, &message, allowance.reset_after).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let key = match &head.key {
+        // The same key again: WhatsApp recognizes a message that was sent already.
+        Some(key) => Some(key.clone()),
+        None => super::own_key(services, &ready, &outgoing).await,
+    };
+    let begun = services.store.clock().elapsed();
+    let tx = services.store.write(due.tenant).await?;
+    let still = sessions::lock(&tx, session.id).await?;
+    if still.is_none_or(|session| !session.status.is_working()) {
+        return Ok(Turn::Waits(SESSION_RETRY));
+    }
+    let lease = lease(services, tx.now());
+    let Some(written) = stored::claim(&tx, &head.message, key.as_deref(), &lease).await? else {
+        return Ok(Turn::Nothing);
+    };
+    tx.commit().await?;
+    let attempt = Attempt {
+        services: services.clone(),
+        sender: Sender::later(due.tenant, requester.clone()),
+        ready,
+        outgoing,
+        written,
+        key,
+        month: Month::of(head.message.created_at),
+        begun,
+        is_asynchronous: true,
+        answer: None,
+    };
+    // What was begun is brought to its end also when the process stops.
+    let made = services.to_the_end(Box::pin(async move { Ok(attempt.make(permit).await) }));
+    Ok(match made.await? {
+        Err(failure) if failure.waits_again => Turn::Waits(retry_after(&failure.error)),
+        Ok(_) | Err(_) => Turn::Went,
+    })
+}
+
+fn retry_after(error: &ServiceError) -> Duration {
+    match error {
+        ServiceError::WahaUnavailable { retry_after, .. } => (*retry_after).min(AWAY_RETRY),
+        _ => SESSION_RETRY,
+    }
+}
+
+fn outgoing_of(head: &Head) -> Option<Outgoing> {
+    if head.message.kind != MessageKind::Text {
+        return None;
+    }
+    Outgoing::text_of(head.message.chat_id.clone(), head.content.as_ref()?)
+}
+
+/// What is known of a session whose turn it may be.
+struct Look {
+    is_suspended: bool,
+    session: Option<Arc<Session>>,
+    head: Option<Head>,
+    unsettled: Vec<Head>,
+    /// Why who asked for the first message may not have it sent any more.
+    forbidden: Option<&'static str>,
+    /// Why its queue rests, and for how long.
+    restricted: Option<(String, Duration)>,
+    limits: OrganizationLimits,
+}
+
+async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError> {
+    let tx = services.store.read(due.tenant).await?;
+    let now = tx.now();
+    let head = stored::first_due(&tx, due.session, now).await?;
+    let organization = organizations::get(&tx).await?;
+    let reference = SessionReference::Id(due.session);
+    let session = sessions::get(&tx, &reference, None).await?.map(Arc::new);
+    let mut look = Look {
+        session,
+        unsettled: stored::unsettled(&tx, due.session).await?,
+        forbidden: None,
+        restricted: None,
+        is_suspended: organization
+            .as_ref()
+            .is_none_or(|organization| organization.state != OrganizationState::Active),
+        limits: organization
+            .map(|organization| organization.limits)
+            .unwrap_or_default(),
+        head: None,
+    };
+    if let Some(requester) = head.as_ref().and_then(|head| head.requester.as_ref()) {
+        let may = may_still::<SendMessages>(&tx, requester, due.session).await?;
+        look.forbidden = may.err();
+    }
+    let upkeep = upkeep::get(&tx, due.session).await?;
+    if let Some(restriction) = upkeep.restriction {
+        let until = restriction
+            .until
+            .or_else(|| upkeep.restricted_at.map(|at| at.plus(RESTRICTION_PAUSE)));
+        if let Some(until) = until.filter(|until| *until > now) {
+            let reason = format!(
+                "WhatsApp restricts the number of this session: {}.",
+                restriction.reason
+            );
+            look.restricted = Some((reason, until.since(now).min(RESTRICTION_RETRY)));
+        }
+    }
+    look.head = head;
+    Ok(look)
+}
+
+/// Ends what is past its time, and accounts for what a process left behind.
+async fn sweep(services: &Services, due: DueSession) -> Result<(), ServiceError> {
+    let tx = services.store.read(due.tenant).await?;
+    let is_needed = stored::needs_sweep(&tx, due.session).await?;
+    drop(tx);
+    if !is_needed {
+        return Ok(());
+    }
+    let tx = services.store.write(due.tenant).await?;
+    sessions::lock(&tx, due.session).await?;
+    for head in stored::expire(&tx, due.session).await? {
+        let code = ErrorCode::WahaUnavailable;
+        give_up(&tx, due, &head.message, head.requester.as_ref(), code).await?;
+    }
+    for left in stored::abandoned(&tx, due.session).await? {
+        if left.message.status != DeliveryStatus::Sending {
+            continue;
+        }
+        stored::set_outcome(&tx, left.message.id, DeliveryStatus::Unknown, NOT_KNOWN).await?;
+        if left.key.is_some() {
+            stored::wait_to_settle(&tx, left.message.id, Some(tx.now().plus(settle::FIRST))).await?;
+        }
+        record(
+            &tx,
+            due,
+            &left.message,
+            left.requester.as_ref(),
+            audit::failure(ErrorCode::WahaTimeout),
+        )
+        .await?;
+        tracing::warn!(
+            organization.id = %due.tenant.organization_id(),
+            session.id = %due.session,
+            message.id = %left.message.id,
+            "the process that sent a message did not come back: it is not known whether it was sent"
+        );
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Writes down that a message waits for something, if that is not known yet.
+async fn waits(
+    services: &Services,
+    due: DueSession,
+    head: &Head,
+    reason: &str,
+    wait: Duration,
+) -> Result<Turn, ServiceError> {
+    if head.message.reason.as_deref() != Some(reason) {
+        let tx = services.store.write(due.tenant).await?;
+        stored::set_waiting_for(&tx, head.message.id, reason).await?;
+        tx.commit().await?;
+    }
+    // Its time may be over before.
+    let now = services.now();
+    let left = head
+        .message
+        .expires_at
+        .map_or(wait, |at: Timestamp| at.since(now));
+    Ok(Turn::Waits(wait.min(left).max(Duration::from_millis(100))))
+}
+
+/// Ends a message that can never be sent.
+async fn end(services: &Services, due: DueSession, head: &Head, reason: &str) -> Result<Turn, ServiceError> {
+    let tx = services.store.write(due.tenant).await?;
+    if stored::cancel(&tx, head.message.id, reason).await? {
+        give_up(
+            &tx,
+            due,
+            &head.message,
+            head.requester.as_ref(),
+            ErrorCode::Forbidden,
+        )
+        .await?;
+        tx.commit().await?;
+    }
+    Ok(Turn::Went)
+}
+
+/// Gives back what a message took that is not sent any more, and writes that into the audit log.
+async fn give_up(
+    tx: &TenantTx,
+    due: DueSession,
+    message: &OutgoingMessage,
+    requester: Option<&Requester>,
+    code: ErrorCode,
+) -> Result<(), ServiceError> {
+    not_sent(tx, message.id, Month::of(message.created_at)).await?;
+    record(tx, due, message, requester, audit::failure(code)).await
+}
+
+async fn record(
+    tx: &TenantTx,
+    due: DueSession,
+    message: &OutgoingMessage,
+    requester: Option<&Requester>,
+    outcome: AuditOutcome,
+) -> Result<(), ServiceError> {
+    let operation = operation(message.kind);
+    match requester {
+        Some(requester) => {
+            let sender = Sender::later(due.tenant, requester.clone());
+            audit::record_for(tx, &sender.actor(), operation, due.session, outcome).await
+        }
+        None => audit::record_by_system(tx, operation, Some(due.session), outcome).await,
+    }
+}

@@ -1,0 +1,357 @@
+//! The queue of a session's messages. A message waits in its row; the one that is being handed over has the
+//! session's lane, which the database gives to one at a time, whichever process it is in.
+//!
+//! Each attempt has a number. Who writes down how it ended names it, so that a process that was taken for dead
+//! changes nothing that another did since.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, Order,
+    sea_query::{Expr, SimpleExpr},
+};
+use wahana_domain::{DeliveryStatus, MessageId, OutgoingMessage, SessionId, Timestamp};
+
+use super::{
+    MessageContent, NewMessage, Requester, SendLease, content, from_row, insert_content, of_session,
+    requester, to_row,
+};
+use crate::{
+    StoreError, TenantTx,
+    entity::message::{Column, Entity, Model},
+};
+
+/// The one lane of a session.
+const LANE: i32 = 0;
+
+/// One handing over of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The message.
+    pub message: MessageId,
+    /// The how many-th it is, from 1.
+    pub number: i64,
+}
+
+/// The message whose turn it is, or one whose outcome is not known, and what is needed to send it.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The message.
+    pub message: OutgoingMessage,
+    /// What it says; `None` if that is gone, or was not asked for.
+    pub content: Option<MessageContent>,
+    /// Who wanted it sent.
+    pub requester: Option<Requester>,
+    /// The key that wahana chose for it at WhatsApp.
+    pub key: Option<String>,
+}
+
+/// Keeps a message that is handed over at once, and takes the session's lane for it, which must be free. The
+/// caller holds the lock of the session's row.
+pub async fn begin(tx: &TenantTx, new: &NewMessage<'_>, lease: &SendLease) -> Result<Attempt, StoreError> {
+    let mut row = to_row(new);
+    row.status = Set(DeliveryStatus::Sending.as_str().to_owned());
+    row.attempts = Set(1);
+    row.lane = Set(Some(LANE));
+    row.lease_owner = Set(Some(lease.owner.as_uuid()));
+    row.lease_expires_at = Set(Some(lease.expires_at.as_micros()));
+    tx.insert(row).await?;
+    insert_content(tx, new.message.id, new.content).await?;
+    Ok(Attempt {
+        message: new.message.id,
+        number: 1,
+    })
+}
+
+/// Whether messages of the session wait whose turn is at `now` or before, or one is being handed over.
+pub async fn has_others_before(
+    tx: &TenantTx,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if lane_is_taken(tx, session).await? {
+        return Ok(true);
+    }
+    Ok(due(tx, session, now).limit(1).count().await? > 0)
+}
+
+async fn lane_is_taken(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
+    let holder = tx
+        .find::<Entity>()
+        .filter(of_session(session))
+        .filter(Column::Lane.is_not_null());
+    Ok(holder.one().await?.is_some())
+}
+
+/// Written out, because neither database sees from a parameter that a partial index holds the row.
+pub(crate) fn is_queued() -> SimpleExpr {
+    Expr::cust("messages.status = 'queued'")
+}
+
+fn due(tx: &TenantTx, session: SessionId, now: Timestamp) -> crate::tenant::TenantSelect<'_, Entity> {
+    tx.find::<Entity>()
+        .filter(of_session(session))
+        .filter(is_queued())
+        .filter(Column::DueAt.lte(now.as_micros()))
+        .order_by(Column::DueAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+}
+
+/// The message of the session whose turn it is; `None` if none is due, or one is being handed over.
+pub async fn first_due(
+    tx: &TenantTx,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<Option<Head>, StoreError> {
+    if lane_is_taken(tx, session).await? {
+        return Ok(None);
+    }
+    match due(tx, session, now).limit(1).one().await? {
+        None => Ok(None),
+        Some(row) => head(tx, row).await.map(Some),
+    }
+}
+
+async fn head(tx: &TenantTx, row: Model) -> Result<Head, StoreError> {
+    let content = content(tx, row.id.into()).await?;
+    let head = without_content(row)?;
+    Ok(Head { content, ..head })
+}
+
+fn without_content(row: Model) -> Result<Head, StoreError> {
+    Ok(Head {
+        content: None,
+        requester: requester(&row)?,
+        key: row.message_key.clone(),
+        message: from_row(row)?,
+    })
+}
+
+/// Takes the session's lane for a message that waits, if it is the message's turn; `None` if it is not, or another
+/// has the lane. The caller holds the lock of the session's row.
+pub async fn claim(
+    tx: &TenantTx,
+    message: &OutgoingMessage,
+    key: Option<&str>,
+    lease: &SendLease,
+) -> Result<Option<Attempt>, StoreError> {
+    if lane_is_taken(tx, message.session_id).await? {
+        return Ok(None);
+    }
+    let Some(first) = due(tx, message.session_id, tx.now()).limit(1).one().await? else {
+        return Ok(None);
+    };
+    if first.id != message.id.as_uuid() {
+        return Ok(None);
+    }
+    let number = first.attempts + 1;
+    tx.update::<Entity>()
+        .set(Column::Status, DeliveryStatus::Sending.as_str())
+        .set(Column::Attempts, number)
+        .set(Column::MessageKey, key.map(str::to_owned))
+        .set(Column::Lane, LANE)
+        .set(Column::LeaseOwner, lease.owner.as_uuid())
+        .set(Column::LeaseExpiresAt, lease.expires_at.as_micros())
+        .set(Column::Reason, None::<String>)
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(Column::Id.eq(first.id))
+        .run()
+        .await?;
+    Ok(Some(Attempt {
+        message: message.id,
+        number,
+    }))
+}
+
+/// The message of an attempt whose end may still be written down, which frees the session's lane; `None` if
+/// another attempt was begun since, or the end was written down already. The caller holds the lock of the
+/// session's row.
+pub async fn conclude(tx: &TenantTx, attempt: Attempt) -> Result<Option<OutgoingMessage>, StoreError> {
+    let own = tx
+        .find::<Entity>()
+        .filter(Column::Id.eq(attempt.message.as_uuid()))
+        .filter(Column::Attempts.eq(attempt.number));
+    let Some(row) = own.one().await? else {
+        return Ok(None);
+    };
+    // An event may have told of it before WAHA's answer was here: then its status is that already, and it still
+    // has the lane. One that was taken for lost has no lane any more, and may still turn out.
+    let is_open = row.lane.is_some() || row.status == DeliveryStatus::Unknown.as_str();
+    if !is_open {
+        return Ok(None);
+    }
+    free_lane(tx, &row).await?;
+    from_row(row).map(Some)
+}
+
+/// Writes down what became of a message that WAHA did not take, or perhaps did not take, and why.
+pub async fn set_outcome(
+    tx: &TenantTx,
+    id: MessageId,
+    status: DeliveryStatus,
+    reason: &str,
+) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::Status, status.as_str())
+        .set(Column::Reason, reason)
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(Column::Id.eq(id.as_uuid()))
+        // What WAHA or WhatsApp said of it meanwhile is better than what is not known.
+        .filter(Column::Status.is_in([DeliveryStatus::Sending.as_str(), DeliveryStatus::Unknown.as_str()]))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Says what a message waits for, in words.
+pub async fn set_waiting_for(tx: &TenantTx, id: MessageId, reason: &str) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::Reason, reason)
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(is_queued())
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Lets a message wait again that was surely not sent, with what it waits for in words.
+pub async fn put_back(tx: &TenantTx, message: MessageId, reason: &str) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::Status, DeliveryStatus::Queued.as_str())
+        .set(Column::Reason, reason)
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(Column::Id.eq(message.as_uuid()))
+        .filter(Column::Status.is_in([DeliveryStatus::Sending.as_str(), DeliveryStatus::Unknown.as_str()]))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Takes a message back that waits, so that it is never sent; says whether it waited still.
+pub async fn cancel(tx: &TenantTx, message: MessageId, reason: &str) -> Result<bool, StoreError> {
+    let waits = Condition::all().add(Column::Id.eq(message.as_uuid()));
+    Ok(end_waiting(tx, waits, DeliveryStatus::Cancelled, Some(reason)).await? == 1)
+}
+
+/// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
+/// what it waited for last.
+pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
+    let over = || {
+        Condition::all()
+            .add(of_session(session))
+            .add(Column::ExpiresAt.lte(tx.now().as_micros()))
+    };
+    let rows = tx
+        .find::<Entity>()
+        .filter(over())
+        .filter(is_queued())
+        .limit(EXPIRED_AT_ONCE)
+        .all()
+        .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let these = Column::Id.is_in(rows.iter().map(|row| row.id));
+    end_waiting(tx, over().add(these), DeliveryStatus::Expired, None).await?;
+    rows.into_iter().map(without_content).collect()
+}
+
+/// How many messages are ended in one transaction.
+const EXPIRED_AT_ONCE: u64 = 200;
+
+async fn end_waiting(
+    tx: &TenantTx,
+    which: Condition,
+    status: DeliveryStatus,
+    reason: Option<&str>,
+) -> Result<u64, StoreError> {
+    let mut update = tx
+        .update::<Entity>()
+        .set(Column::Status, status.as_str())
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(which)
+        .filter(is_queued());
+    if let Some(reason) = reason {
+        update = update.set(Column::Reason, reason);
+    }
+    update.run().await
+}
+
+/// Whether messages of the session are past their time, or have the lane while their process did not come back.
+pub async fn needs_sweep(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
+    let now = tx.now().as_micros();
+    let expired = Condition::all().add(is_queued()).add(Column::ExpiresAt.lte(now));
+    let found = tx
+        .find::<Entity>()
+        .filter(of_session(session))
+        .filter(Condition::any().add(expired).add(left_behind(now)));
+    Ok(found.limit(1).one().await?.is_some())
+}
+
+/// Attempts whose process did not come back in time.
+fn left_behind(now: i64) -> Condition {
+    Condition::all()
+        .add(Column::Lane.is_not_null())
+        .add(Column::LeaseExpiresAt.lte(now))
+}
+
+/// Frees the session's lane of attempts whose process did not come back in time, and says which messages they
+/// were of: nobody knows whether those were sent whose status is still that they are being handed over.
+pub async fn abandoned(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
+    let rows = tx
+        .find::<Entity>()
+        .filter(of_session(session))
+        .filter(left_behind(tx.now().as_micros()))
+        .all()
+        .await?;
+    for row in &rows {
+        free_lane(tx, row).await?;
+    }
+    rows.into_iter().map(without_content).collect()
+}
+
+async fn free_lane(tx: &TenantTx, row: &Model) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::Lane, None::<i32>)
+        .set(Column::LeaseOwner, None::<uuid::Uuid>)
+        .set(Column::LeaseExpiresAt, None::<i64>)
+        .set(Column::SettleAt, None::<i64>)
+        .filter(Column::Id.eq(row.id))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Says when it is next asked what became of a message whose outcome is not known; `None` if that is not asked
+/// any more.
+pub async fn wait_to_settle(
+    tx: &TenantTx,
+    message: MessageId,
+    settle_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::SettleAt, settle_at.map(Timestamp::as_micros))
+        .filter(Column::Id.eq(message.as_uuid()))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// The session's messages whose outcome is not known and is now to be asked for.
+pub async fn unsettled(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
+    let rows = tx
+        .find::<Entity>()
+        .filter(of_session(session))
+        .filter(Column::SettleAt.lte(tx.now().as_micros()))
+        .order_by(Column::SettleAt, Order::Asc)
+        .limit(UNSETTLED_AT_ONCE)
+        .all()
+        .await?;
+    let mut unsettled = Vec::new();
+    for row in rows {
+        unsettled.push(head(tx, row).await?);
+    }
+    Ok(unsettled)
+}
+
+/// How many are asked for in one go.
+const UNSETTLED_AT_ONCE: u64 = 10;
