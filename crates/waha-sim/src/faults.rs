@@ -22,6 +22,8 @@ pub enum FaultKind {
     CloseBefore,
     /// The request **is** performed; the connection is closed without an answer.
     CloseAfter,
+    /// The request is performed and never answered.
+    HangAfter,
     /// The request is performed; the connection is closed in the middle of the answer's body.
     CloseInBody,
 }

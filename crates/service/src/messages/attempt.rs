@@ -34,9 +34,9 @@ use crate::{
 const RECORD_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2)];
 /// How long after its beginning an attempt calls WAHA at the latest. A process that was frozen longer may have
 /// been taken for dead, and its message for one of which nothing is known.
-const CALL_WITHIN: Duration = Duration::from_secs(20);
+const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// How much longer than its call an attempt may take, until it is taken for one whose process died.
-const LEASE_MARGIN: Duration = Duration::from_secs(40);
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 /// A message that was handed over, or will be.
 #[derive(Clone, Debug)]

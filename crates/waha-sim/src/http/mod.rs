@@ -159,6 +159,7 @@ async fn around(Extension(call): Called, request: Request, next: Next) -> Respon
             return answers::bytes("application/json; charset=utf-8", "{\"name\": \"x\", \"sta");
         }
         Some(FaultKind::CloseAfter) => ending = Some(Ending::Close),
+        Some(FaultKind::HangAfter) => ending = Some(Ending::Silence),
         Some(FaultKind::CloseInBody) => ending = Some(Ending::CloseInBody),
     }
     let response = guarded(&call, request, next).await;

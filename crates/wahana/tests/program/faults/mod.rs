@@ -3,4 +3,5 @@
 mod killed;
 mod leaders;
 mod process;
+mod sending;
 mod world;

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER, sign};
-use waha_sim::{Status, WahaSim};
+use waha_sim::{Status, WahaSim, WahaSimBuilder};
+use wahana_domain::{Clock as _, SystemClock};
 use wahana_testkit::database::TestDatabase;
 
 use super::process::Process;
@@ -35,16 +36,20 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(super) async fn new(database: &'a TestDatabase) -> Self {
+        Self::with(database, WahaSim::builder(), "").await
+    }
+
+    /// With such a WAHA, and these settings besides.
+    pub(super) async fn with(database: &'a TestDatabase, sim: WahaSimBuilder, more: &str) -> Self {
         // Another world of the same process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let sim = WahaSim::builder().api_key(UPSTREAM_KEY).time_scale(0.02);
-        let sim = sim.start().await.unwrap();
+        let sim = sim.api_key(UPSTREAM_KEY).time_scale(0.02).start().await.unwrap();
         let installation = Installation::empty();
         installation.run(&["keys", "init"]).expect_success();
         let url = database.settings().url;
         let settings = format!(
             "hook_url = {HOOK_URL:?}\n[database]\nurl = {:?}\nmax_connections = 4\n\
-             [reconcile]\ninterval_seconds = 1\n[sync]\nmax_age_seconds = 1\n",
+             [reconcile]\ninterval_seconds = 1\n[sync]\nmax_age_seconds = 1\n{more}",
             url.expose_secret()
         );
         installation.write("wahana.toml", &settings);
@@ -81,12 +86,32 @@ impl<'a> World<'a> {
     pub(super) async fn session(&self, process: &Process, name: &str, starts: bool) -> String {
         let url = format!("http://{}/api/waha/sessions", process.address);
         let request = self.http.post(url).header("authorization", &self.bearer);
-        let body = json!({"session_name": name, "start": starts});
+        // NOWEB keeps messages, and can be asked for them, only with its store.
+        let configuration = json!({"noweb": {"store": {"enabled": true}}});
+        let body = json!({"session_name": name, "start": starts, "configuration": configuration});
         let answer = request.json(&body).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert_eq!(status, StatusCode::CREATED, "{text}");
         let query = format!("SELECT waha_name FROM sessions WHERE session_name = '{name}'");
         self.texts(&query).await.remove(0)
+    }
+
+    /// Hands in a text that is sent so far ahead; says which message it is.
+    pub(super) async fn send_later(
+        &self,
+        process: &Process,
+        session: &str,
+        text: &str,
+        ahead: Duration,
+    ) -> String {
+        let url = format!("http://{}/api/waha/sessions/{session}/send-text", process.address);
+        let request = self.http.post(url).header("authorization", &self.bearer);
+        let send_at = SystemClock.now().plus(ahead).to_string();
+        let body = json!({"to": "+15550102030", "text": text, "send_at": send_at});
+        let answer = request.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let answer: Value = answer.json().await.unwrap();
+        answer["data"]["message_id"].as_str().unwrap().to_owned()
     }
 
     /// The same, paired with a number, and wahana knows that it works.
@@ -116,6 +141,13 @@ impl<'a> World<'a> {
 
     pub(super) async fn texts(&self, query: &str) -> Vec<String> {
         self.database.texts_unguarded(query).await
+    }
+
+    /// What became of a message.
+    pub(super) async fn message_status(&self, id: &str) -> String {
+        let id = self.database.id_literal(id.parse().unwrap());
+        let query = format!("SELECT status FROM messages WHERE id = {id}");
+        self.texts(&query).await.remove(0)
     }
 
     pub(super) async fn number(&self, query: &str) -> usize {
