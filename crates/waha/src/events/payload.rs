@@ -1,4 +1,4 @@
-//! What an event says, as far as anybody needs it. Texts and files are left out.
+//! What an event says, as far as anybody needs it. Texts are left out.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{EventEnvelope, EventName};
 use crate::messages::WireMessage;
-use crate::{Me, MessageKey, MessageKind, SessionStatus, normalize_chat_id, wire};
+use crate::{Me, Media, MessageKey, MessageKind, SessionStatus, normalize_chat_id, wire};
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct StatusNews {
     pub me: Option<Me>,
 }
 
-/// A message without its content.
+/// A message without its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageNews {
     /// WAHA's id.
@@ -53,6 +53,8 @@ pub struct MessageNews {
     pub kind: MessageKind,
     /// Whether it carries a file.
     pub has_media: bool,
+    /// The file, as far as WAHA describes it.
+    pub media: Option<Media>,
     /// How far it came: -1 error, 0 pending, 1 on WhatsApp's server, 2 on the device, 3 read, 4 played.
     pub ack: Option<i64>,
 }
@@ -179,6 +181,7 @@ impl EventEnvelope<'_> {
             timestamp: message.timestamp,
             kind: message.kind,
             has_media: message.has_media,
+            media: message.media,
             ack: message.ack,
         })
     }
@@ -316,6 +319,33 @@ mod tests {
             assert_eq!(message.timestamp, Some(1_795_412_442));
             assert_eq!((message.kind, message.has_media), (MessageKind::Image, true));
         }
+    }
+
+    #[test]
+    fn a_file_is_told_by_its_path_whatever_wahas_idea_of_its_address() {
+        let payload = json!({
+            "id": "false_15550001111@c.us_3A18", "from": "15550001111@c.us", "fromMe": false, "hasMedia": true,
+            "media": {
+                "url": "http://localhost:3000/api/files/main/false_15550001111@c.us_3A18.pdf",
+                "mimetype": "application/pdf", "filename": "offer.pdf",
+            },
+            "_data": {"message": {"documentMessage": {"fileLength": "5"}}},
+        });
+        let EventNews::Message(message) = news("message.any", &payload).unwrap() else {
+            panic!("it is a message");
+        };
+        let media = message.media.unwrap();
+        assert_eq!(media.mimetype.as_deref(), Some("application/pdf"));
+        assert_eq!(
+            (media.filename.as_deref(), media.size_bytes),
+            (Some("offer.pdf"), Some(5))
+        );
+        let path = media.file.unwrap();
+        assert_eq!(path.session(), Some("main"));
+        assert_eq!(
+            path.to_url_path(),
+            "/api/files/main/false_15550001111@c.us_3A18.pdf"
+        );
     }
 
     #[test]
