@@ -77,6 +77,8 @@ ids! {
     PasswordResetId;
     /// A message that was handed to wahana, whatever became of it.
     MessageId;
+    /// A file of a message, or of one that is to be sent.
+    MediaFileId;
     /// A row of the audit log.
     AuditEntryId;
     /// A piece of background work.

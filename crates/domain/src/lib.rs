@@ -12,6 +12,7 @@ mod id;
 mod job;
 mod locale;
 mod media;
+mod media_file;
 mod message;
 mod organization;
 mod password;
@@ -38,12 +39,13 @@ pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
 pub use error_code::ErrorCode;
 pub use id::{
-    AuditEntryId, InvitationId, JobId, MessageId, OrganizationId, PasswordResetId, ProcessId, ServerId,
-    SessionId, SignInId, UserId,
+    AuditEntryId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId, PasswordResetId, ProcessId,
+    ServerId, SessionId, SignInId, UserId,
 };
 pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
 pub use media::{FileName, InvalidMediaType, MediaType};
+pub use media_file::{InvalidStorageKey, MediaFile, MediaState, StorageKey, StoredBytes};
 pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
 pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};

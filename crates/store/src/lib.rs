@@ -20,6 +20,8 @@ pub mod idempotency;
 pub mod invitations;
 pub mod jobs;
 mod key_ring;
+pub mod media_files;
+mod media_link_keys;
 pub mod members;
 pub mod messages;
 mod migration;
@@ -47,9 +49,10 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    DueSession, HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot, Lease, Leftover,
-    NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange, ServerInCare, ServerLoad,
-    SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StandingLease, StoredPassword, UserChange,
+    DueSession, EndedMediaFile, HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot,
+    Lease, Leftover, NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange,
+    ServerInCare, ServerLoad, SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StandingLease,
+    StoredPassword, UserChange,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

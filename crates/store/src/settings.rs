@@ -58,7 +58,7 @@ impl DatabaseSettings {
     }
 
     /// The file of the SQLite database; `None` on PostgreSQL.
-    pub(crate) fn sqlite_path(&self) -> Result<Option<PathBuf>, StoreError> {
+    pub fn sqlite_path(&self) -> Result<Option<PathBuf>, StoreError> {
         if !self.is_sqlite()? {
             return Ok(None);
         }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 use wahana_domain::{Clock, Timestamp};
 
 use crate::{
     Hook, HookKeyId, KeyRing, StoreError,
     cache::Generations,
     connection::{self, Connections},
+    jobs::JobLease,
     migration::{self, SchemaState},
     platform::{Lease, PlatformTx},
     settings::DatabaseSettings,
@@ -115,6 +116,19 @@ impl Store {
         Ok(is_held.then(|| tx.of(tenant, self.0.generations.clone())))
     }
 
+    /// A transaction of the organization for a worker that has this job, which nobody takes from it before the
+    /// transaction ends; `None` if another worker has it. Jobs are claimed by the platform, so on PostgreSQL it
+    /// runs in the platform's role.
+    pub async fn write_while_running(
+        &self,
+        job: &JobLease,
+        tenant: Tenant,
+    ) -> Result<Option<TenantTx>, StoreError> {
+        let tx = self.platform_write().await?;
+        let is_held = tx.holds_job(job).await?;
+        Ok(is_held.then(|| tx.of(tenant, self.0.generations.clone())))
+    }
+
     /// How many bytes the database takes on its disk.
     pub async fn size(&self) -> Result<u64, StoreError> {
         connection::size(&self.0.connections.platform_read).await
@@ -161,6 +175,17 @@ impl Store {
             ring_key: self.0.keys.current()?,
             version,
         })
+    }
+
+    /// The key that signs links to files, derived from the ring's key with this number; without one, from its
+    /// present key. Also says which number that is.
+    ///
+    /// # Errors
+    ///
+    /// When the ring does not have the key from which it is derived.
+    pub fn media_link_key(&self, ring_key: Option<u32>) -> Result<(u32, SecretSlice<u8>), StoreError> {
+        let ring_key = ring_key.map_or_else(|| self.0.keys.current(), Ok)?;
+        Ok((ring_key, self.0.keys.media_link_key(ring_key)?))
     }
 
     pub(crate) fn generations(&self) -> &Generations {

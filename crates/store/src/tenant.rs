@@ -249,6 +249,7 @@ owned_by! {
     session_activity by OrganizationId,
     session_leftover by OrganizationId,
     message_usage by OrganizationId,
+    media_file by OrganizationId,
 }
 
 /// People belong to nobody; an organization sees its members.

@@ -1,10 +1,10 @@
 //! What tests put into a database: as ordinary as can be, so that a test says only what it is about.
 
 use wahana_domain::{
-    Abilities, AccessToken, BusinessProfile, DesiredStatus, Language, Organization, OrganizationId,
-    OrganizationLimits, OrganizationState, Retention, ServerId, Session, SessionConfiguration,
-    SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, TimeZone, Timestamp, TokenId,
-    UserId, WahaAddress, WahaName,
+    Abilities, AccessToken, BusinessProfile, ChatId, DeliveryStatus, DesiredStatus, Language, MessageId,
+    MessageKind, Organization, OrganizationId, OrganizationLimits, OrganizationState, OutgoingMessage,
+    Retention, ServerId, Session, SessionConfiguration, SessionCounters, SessionId, SessionName,
+    SessionOrigin, SessionStatus, TimeZone, Timestamp, TokenId, UserId, WahaAddress, WahaName,
 };
 
 /// An organization that may use wahana, without limits of its own.
@@ -56,6 +56,31 @@ pub fn session(organization: OrganizationId, server: ServerId, name: &str, now: 
         business: BusinessProfile::default(),
         counters: SessionCounters::default(),
         last_message_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A text of a session that waits for its turn.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the chat is one that messages can be sent to"
+)]
+pub fn message(session: SessionId, now: Timestamp) -> OutgoingMessage {
+    OutgoingMessage {
+        id: MessageId::new(),
+        session_id: session,
+        chat_id: ChatId::parse("15550001111@c.us").expect("a chat"),
+        kind: MessageKind::Text,
+        status: DeliveryStatus::Queued,
+        waha_message_id: None,
+        due_at: now,
+        expires_at: None,
+        is_asynchronous: false,
+        reason: None,
+        sent_at: None,
         created_at: now,
         updated_at: now,
     }

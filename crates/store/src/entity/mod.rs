@@ -13,6 +13,7 @@ pub(crate) mod idempotency_key;
 pub(crate) mod invitation;
 pub(crate) mod job;
 pub(crate) mod lease;
+pub(crate) mod media_file;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod message_content;

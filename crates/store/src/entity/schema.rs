@@ -69,6 +69,7 @@ fn of_entities() -> Schema {
     add_entity::<invitation::Entity>(&mut schema);
     add_entity::<job::Entity>(&mut schema);
     add_entity::<lease::Entity>(&mut schema);
+    add_entity::<media_file::Entity>(&mut schema);
     add_entity::<membership::Entity>(&mut schema);
     add_entity::<message::Entity>(&mut schema);
     add_entity::<message_content::Entity>(&mut schema);

@@ -86,6 +86,49 @@ pub async fn get(tx: &TenantTx, id: MessageId) -> Result<Option<OutgoingMessage>
     found.one().await?.map(from_row).transpose()
 }
 
+/// A message of either direction, as far as its place in WhatsApp goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownMessage {
+    /// wahana's id for it.
+    pub id: MessageId,
+    /// The session that sent or received it.
+    pub session_id: SessionId,
+    /// The chat that it is in; also a kind of chat that nothing can be sent to.
+    pub chat_id: String,
+    /// WAHA's id for it, once WAHA has told it.
+    pub waha_message_id: Option<String>,
+}
+
+/// Chats are people's numbers.
+impl std::fmt::Debug for KnownMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownMessage")
+            .field("id", &self.id)
+            .field("session_id", &self.session_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One message of either direction, if its session is among those that may be seen.
+pub async fn find(
+    tx: &TenantTx,
+    id: MessageId,
+    only: Option<&[SessionId]>,
+) -> Result<Option<KnownMessage>, StoreError> {
+    let mut found = tx
+        .find::<message::Entity>()
+        .filter(message::Column::Id.eq(id.as_uuid()));
+    if let Some(only) = only {
+        found = found.filter(message::Column::SessionId.is_in(only.iter().map(|id| id.as_uuid())));
+    }
+    Ok(found.one().await?.map(|row| KnownMessage {
+        id: row.id.into(),
+        session_id: row.session_id.into(),
+        chat_id: row.chat_id,
+        waha_message_id: row.waha_message_id,
+    }))
+}
+
 fn from_row(row: Model) -> Result<OutgoingMessage, StoreError> {
     let inconsistent = |column| StoreError::Inconsistent {
         table: "messages",

@@ -16,6 +16,7 @@ use crate::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
     entity::message::{self, Column, Model},
+    media_files,
 };
 
 /// A message as one of WAHA's events describes it. Its content is not kept.
@@ -145,6 +146,12 @@ impl Ledger {
         advance(row, news.status);
     }
 
+    /// The row of a message of which something was taken in.
+    #[must_use]
+    pub fn id_of(&self, key: &str) -> Option<MessageId> {
+        Some(self.entries.get(key)?.after.id.into())
+    }
+
     /// Writes what is new, and counts it.
     pub async fn write(self, tx: &TenantTx, tally: &mut Tally) -> Result<(), StoreError> {
         let mut new = Vec::new();
@@ -195,6 +202,7 @@ pub async fn accept(
         }
         row.happened_at = heard.happened_at;
         uncount(&heard, tally);
+        media_files::move_to(tx, heard.id.into(), accepted.id).await?;
         tx.delete::<message::Entity>(Column::Id.eq(heard.id)).await?;
     }
     row.message_key = Some(accepted.key.to_owned());

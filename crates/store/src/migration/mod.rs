@@ -15,6 +15,7 @@ mod m20261123_000030_number_time;
 mod m20261123_000060_reconciliation;
 mod m20261123_000070_session_leftovers;
 mod m20261123_000080_durable_messages;
+mod m20261123_000085_media_files;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000060_reconciliation::Migration),
             Box::new(m20261123_000070_session_leftovers::Migration),
             Box::new(m20261123_000080_durable_messages::Migration),
+            Box::new(m20261123_000085_media_files::Migration),
         ]
     }
 }

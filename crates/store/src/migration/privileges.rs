@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 25] = [
+pub(crate) const TABLES: [TablePrivileges; 26] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -121,6 +121,7 @@ pub(crate) const TABLES: [TablePrivileges; 25] = [
     tenant_owned("session_transitions"),
     tenant_owned("session_activity"),
     tenant_owned("message_usage"),
+    tenant_owned("media_files"),
     tenant_owned("session_upkeep"),
     tenant_owned("session_leftovers"),
     platform_only("leases"),

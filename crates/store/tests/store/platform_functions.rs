@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 19] = [
+const SOURCES: [(&str, &str); 20] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -9,6 +9,7 @@ const SOURCES: [(&str, &str); 19] = [
     ("jobs", include_str!("../../src/platform/jobs.rs")),
     ("leases", include_str!("../../src/platform/leases.rs")),
     ("leftovers", include_str!("../../src/platform/leftovers.rs")),
+    ("media", include_str!("../../src/platform/media.rs")),
     ("messages", include_str!("../../src/platform/messages.rs")),
     (
         "organizations",
@@ -63,6 +64,13 @@ leases::standing_lease
 leases::take_lease
 leases::take_standing_lease
 leftovers::due_leftovers
+media::end_abandoned_media
+media::end_old_media
+media::end_oldest_media
+media::ended_media
+media::forget_ended_media
+media::known_storage_keys
+media::media_bytes
 messages::sessions_with_due_messages
 organizations::insert_membership
 organizations::insert_organization

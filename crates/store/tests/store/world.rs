@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wahana_domain::{
-    AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, ChatId, DeliveryStatus, EmailAddress,
-    Invitation, InvitationId, ManualClock, Membership, MessageId, MessageKind, OrganizationId,
-    OutgoingMessage, Role, Secret, ServerId, Session, SessionId, Timestamp, TokenId, UserId,
+    AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, DeliveryStatus, EmailAddress, Invitation,
+    InvitationId, ManualClock, Membership, MessageId, OrganizationId, OutgoingMessage, Role, Secret,
+    ServerId, Session, SessionId, Timestamp, TokenId, UserId,
 };
 use wahana_store::{
     NewServer, NewUser, PlatformTx, Store, StoreError, Tenant, TenantTx, access_tokens, audit, idempotency,
@@ -166,19 +166,8 @@ impl World {
     /// A message that is not in the database yet.
     pub(crate) fn new_message(&self, session: SessionId) -> OutgoingMessage {
         OutgoingMessage {
-            id: MessageId::new(),
-            session_id: session,
-            chat_id: ChatId::parse("628111222333@c.us").unwrap(),
-            kind: MessageKind::Text,
             status: DeliveryStatus::Sending,
-            waha_message_id: None,
-            due_at: self.store.clock().now(),
-            expires_at: None,
-            is_asynchronous: false,
-            reason: None,
-            sent_at: None,
-            created_at: self.store.clock().now(),
-            updated_at: self.store.clock().now(),
+            ..rows::message(session, self.store.clock().now())
         }
     }
 
