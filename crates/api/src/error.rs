@@ -34,6 +34,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::IdempotencyConflict
         | ErrorCode::Conflict => StatusCode::CONFLICT,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::RateLimitExceeded | ErrorCode::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
@@ -258,6 +259,11 @@ impl From<ServiceError> for ApiError {
                 })),
                 ..Self::new(code, message)
             },
+            ServiceError::MediaStore(_) => Self {
+                retry_after: Some(STORAGE_RETRY),
+                internal: Some(message),
+                ..Self::new(code, "wahana cannot reach its store of files. Try again later.")
+            },
             ServiceError::Store(store) if store.is_unavailable() => Self {
                 retry_after: Some(STORAGE_RETRY),
                 internal: Some(message),
@@ -272,6 +278,7 @@ impl From<ServiceError> for ApiError {
             | ServiceError::LinkInvalid
             | ServiceError::Forbidden(_)
             | ServiceError::MediaTooLarge { .. }
+            | ServiceError::MediaNotKept
             | ServiceError::Conflict { .. }
             | ServiceError::IdempotencyConflict(_)
             | ServiceError::SessionNotReady { .. }

@@ -35,6 +35,8 @@ pub enum ErrorCode {
     Conflict,
     /// The body is larger than allowed.
     PayloadTooLarge,
+    /// The part of a file that is wanted is behind its end.
+    RangeNotSatisfiable,
     /// Another media type or content encoding is wanted.
     UnsupportedMediaType,
     /// Fields are wrong; `errors` says which.
@@ -70,6 +72,7 @@ words!(ErrorCode {
     IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
     Conflict => "CONFLICT",
     PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+    RangeNotSatisfiable => "RANGE_NOT_SATISFIABLE",
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
     ValidationError => "VALIDATION_ERROR",
     RateLimitExceeded => "RATE_LIMIT_EXCEEDED",

@@ -4,12 +4,12 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use wahana_domain::{
-    Ability, AccessToken, Invitation, InvitationId, Member, OutgoingMessage, Session, SessionId, TokenId,
-    UserId,
+    Ability, AccessToken, Invitation, InvitationId, Member, MessageId, OutgoingMessage, Session, SessionId,
+    TokenId, UserId,
 };
 use wahana_store::{
     Caller, TenantTx, access_tokens, invitations, members,
-    messages::{self, Requester},
+    messages::{self, KnownMessage, Requester},
     sessions::{SessionNamed, SessionReference},
 };
 
@@ -185,6 +185,20 @@ impl Owned<Session> {
         };
         let found = services.session_by_name.get(caller, &read).await?;
         found.map(Self).ok_or(ServiceError::SessionNotFound)
+    }
+}
+
+impl Owned<KnownMessage> {
+    /// Finds the message with this id, sent or received; [`ServiceError::NotFound`] alike, and after the same
+    /// work, if it is another organization's or of a session that the caller may not see.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Message");
+        let id: MessageId = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        messages::find(&tx, id, caller.session_limit().as_deref())
+            .await?
+            .map(|message| Self(Arc::new(message)))
+            .ok_or_else(not_found)
     }
 }
 

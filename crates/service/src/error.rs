@@ -5,7 +5,7 @@ use std::time::Duration;
 use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, SessionStatus};
 use wahana_store::{StoreError, Uniqueness};
 
-use crate::{FieldErrors, limits::Allowance};
+use crate::{FieldErrors, limits::Allowance, media::store::MediaStoreError};
 
 /// Why a service function did not do what was asked. `api` maps it to HTTP in one place.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,10 @@ pub enum ServiceError {
         /// The largest that is allowed, in bytes.
         limit: usize,
     },
+    /// The file of a message is not there: its time has ended, WAHA had forgotten it, or it is too large to be
+    /// kept.
+    #[error("The file of this message is not kept any more.")]
+    MediaNotKept,
     /// Something in the organization stands in the way.
     #[error("{message}")]
     Conflict {
@@ -100,6 +104,9 @@ pub enum ServiceError {
     /// Our own storage failed.
     #[error(transparent)]
     Store(StoreError),
+    /// The media store failed.
+    #[error(transparent)]
+    MediaStore(#[from] MediaStoreError),
     /// A defect of ours.
     #[error("{0}")]
     Internal(String),
@@ -143,7 +150,7 @@ impl ServiceError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::SessionNotFound => ErrorCode::SessionNotFound,
-            Self::NotFound(_) | Self::LinkInvalid => ErrorCode::NotFound,
+            Self::NotFound(_) | Self::LinkInvalid | Self::MediaNotKept => ErrorCode::NotFound,
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::Invalid(_) => ErrorCode::ValidationError,
             Self::MediaTooLarge { .. } => ErrorCode::PayloadTooLarge,
@@ -167,6 +174,7 @@ impl ServiceError {
             Self::WahaFaulty(_) => ErrorCode::WahaError,
             Self::WahaUnavailable { .. } => ErrorCode::WahaUnavailable,
             Self::WahaTimeout { .. } | Self::SessionOutcomeUnknown { .. } => ErrorCode::WahaTimeout,
+            Self::MediaStore(_) => ErrorCode::ServiceUnavailable,
             Self::Store(error) if error.is_unavailable() => ErrorCode::ServiceUnavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::InternalServerError,
         }

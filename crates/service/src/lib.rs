@@ -21,6 +21,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod limits;
 mod links;
+pub mod media;
 pub mod members;
 pub mod messages;
 pub mod organizations;

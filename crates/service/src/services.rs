@@ -20,8 +20,9 @@ use crate::{
     AllowedNetwork, ServiceError,
     attempts::Attempts,
     events::{Intake, Wake},
-    jobs::RetentionSettings,
+    jobs::{Pool, RetentionSettings},
     limits::{LimitSettings, Limits},
+    media::{Growth, MediaSettings},
     messages::SendQueue,
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
@@ -54,6 +55,8 @@ pub struct ServiceSettings {
     /// The places besides the public ones from which media that organizations name may be fetched.
     /// None by default.
     pub media_allow: Vec<AllowedNetwork>,
+    /// How files of messages are kept.
+    pub media: MediaSettings,
     /// How long the platform keeps things.
     pub retention: RetentionSettings,
     /// How much callers may ask for.
@@ -72,6 +75,7 @@ impl ServiceSettings {
             waha_timeouts: Timeouts::default(),
             waha_guard: GuardLimits::default(),
             media_allow: Vec::new(),
+            media: MediaSettings::default(),
             retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
         }
@@ -91,6 +95,7 @@ pub struct Services {
     pub(crate) sync: Synchronizer,
     pub(crate) bell: Bell,
     pub(crate) media: Fetcher,
+    pub(crate) media_growth: Arc<Growth>,
     pub(crate) events: Wake,
     pub(crate) intake: Intake,
     pub(crate) queue: SendQueue,
@@ -99,7 +104,7 @@ pub struct Services {
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
     pub(crate) started_at: Timestamp,
     process: ProcessId,
-    work: Arc<Notify>,
+    work: Arc<[Notify; Pool::ALL.len()]>,
     used_tokens: Arc<Mutex<HashMap<TokenId, Timestamp>>>,
     running: TaskTracker,
 }
@@ -115,6 +120,7 @@ impl Services {
             sync: Synchronizer::new(store.clone(), upstreams.clone(), bell.clone(), &settings),
             bell,
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
+            media_growth: Arc::default(),
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,
             queue: SendQueue::default(),
@@ -156,12 +162,12 @@ impl Services {
 
     /// Tells the workers of this process that a job was committed. Other processes find it soon.
     pub fn wake_workers(&self) {
-        self.work.notify_one();
+        self.work.iter().for_each(Notify::notify_one);
     }
 
-    /// Waits until the workers are told that there is work.
-    pub(crate) fn woken(&self) -> impl Future<Output = ()> + '_ {
-        self.work.notified()
+    /// Waits until the workers of a pool are told that there is work.
+    pub(crate) fn woken(&self, pool: Pool) -> impl Future<Output = ()> + '_ {
+        self.work[pool as usize].notified()
     }
 
     /// Makes sure that the database answers and has this release's schema.

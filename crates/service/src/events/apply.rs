@@ -15,7 +15,7 @@ use wahana_store::{
 };
 
 use super::effects;
-use crate::{ServiceError, Services};
+use crate::{ServiceError, Services, media};
 
 /// How many events are applied in one transaction: on SQLite all other writers wait for it.
 const BATCH: u64 = 50;
@@ -103,6 +103,7 @@ async fn apply_batch(
     let mut tally = Tally::new();
     let (mut applied, mut ignored) = (Vec::new(), Vec::new());
     let (mut doubtful, mut moved) = (false, false);
+    let mut files = Vec::new();
     for (event, news) in read {
         tally.event_at(event.happened_at.min(event.received_at));
         // One without news was not understood, or its session was deleted since.
@@ -113,15 +114,24 @@ async fn apply_batch(
         let effect = effects::take_in(&tx, known, event, news, (&mut messages, &mut tally)).await?;
         doubtful |= effect.is_doubtful;
         moved |= effect.is_status;
+        files.extend(effect.file);
         applied.push(event.id);
     }
+    let files = files
+        .into_iter()
+        .filter_map(|file| file.of_message_in(&messages))
+        .collect::<Vec<_>>();
     messages.write(&tx, &mut tally).await?;
+    let is_work_to_do = media::expect(&tx, &files).await?;
     events::finish(&tx, &applied, EventState::Applied).await?;
     events::finish(&tx, &ignored, EventState::Ignored).await?;
     if known.is_some() {
         tally.write(&tx, session).await?;
     }
     tx.commit().await?;
+    if is_work_to_do {
+        services.wake_workers();
+    }
     if let Some(known) = known {
         if doubtful {
             services.sync.outdate(known.waha.server);

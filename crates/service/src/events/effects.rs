@@ -12,7 +12,7 @@ use wahana_store::{
     sessions,
 };
 
-use crate::sync::phone_number;
+use crate::{media::ReceivedFile, sync::phone_number};
 
 /// An event that took longer to arrive was delivered again, perhaps hours later: whatever it says of a session's
 /// status may have been seen otherwise since.
@@ -21,12 +21,14 @@ const PROMPT: Duration = Duration::from_secs(10);
 const STORIES: &str = "status@broadcast";
 
 /// What came of an event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Effect {
     /// Whether WAHA should be asked how its sessions are now.
     pub(super) is_doubtful: bool,
     /// Whether it says what the session's status is now, which may not be what is wanted.
     pub(super) is_status: bool,
+    /// The file that a message has, which is to be kept.
+    pub(super) file: Option<ReceivedFile>,
 }
 
 /// What an event says; `None`, with a word in the log, if it cannot be understood.
@@ -78,8 +80,10 @@ pub(super) async fn take_in(
             effect.is_doubtful = is_latest && event.received_at.since(happened_at) > PROMPT;
         }
         EventNews::Message(news) => {
+            let file = ReceivedFile::of(&news);
             if let Some(news) = message(news, happened_at, event.received_at) {
                 messages.hear(&news);
+                effect.file = file;
             }
         }
         EventNews::Acknowledgement(news) => {

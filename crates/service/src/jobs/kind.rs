@@ -2,8 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use wahana_domain::Timestamp;
+use wahana_domain::{MediaFileId, Timestamp};
 use wahana_store::jobs::NewJob;
+
+use crate::media;
 
 /// A kind of background work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,38 @@ pub enum JobKind {
     /// Deletes what is past its time, every hour. It fails when the database does; given up, it is begun
     /// anew an hour later, and what it left is deleted then.
     Retention,
+    /// Fetches the file of a message from WAHA, which keeps it for three minutes. It fails when WAHA is away
+    /// or the media store has no room; given up, the file has expired.
+    FetchMedia,
+}
+
+/// The workers of a process that share their places: one that works on something slow keeps up only others of
+/// its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    /// What works on the database.
+    General,
+    /// What waits for the files of WAHA servers.
+    Media,
+}
+
+impl Pool {
+    /// Every pool.
+    pub(crate) const ALL: [Self; 2] = [Self::General, Self::Media];
+
+    /// How many of its jobs one process runs at a time.
+    pub(super) const fn places(self) -> usize {
+        match self {
+            Self::General => 4,
+            Self::Media => 8,
+        }
+    }
+
+    /// The kinds of jobs that it runs.
+    pub(super) fn kinds(self) -> Vec<&'static str> {
+        let kinds = JobKind::ALL.into_iter().filter(|kind| kind.pool() == self);
+        kinds.map(JobKind::as_str).collect()
+    }
 }
 
 /// No kind has this name.
@@ -26,15 +60,28 @@ const PATIENT: [Duration; 4] = [
     Duration::from_mins(30),
 ];
 
+/// Five attempts in the three minutes in which WAHA has the file. After that it is asked to fetch it from
+/// WhatsApp once more, for which there is time.
+const BEFORE_WAHA_FORGETS: [Duration; 7] = [
+    Duration::from_secs(2),
+    Duration::from_secs(8),
+    Duration::from_secs(30),
+    Duration::from_secs(90),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(4),
+];
+
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Retention];
+    pub const ALL: [Self; 2] = [Self::Retention, Self::FetchMedia];
 
     /// The kind as it is written and stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retention => "retention",
+            Self::FetchMedia => "fetch_media",
         }
     }
 
@@ -44,6 +91,7 @@ impl JobKind {
     pub const fn retries(self) -> &'static [Duration] {
         match self {
             Self::Retention => &PATIENT,
+            Self::FetchMedia => &BEFORE_WAHA_FORGETS,
         }
     }
 
@@ -52,6 +100,25 @@ impl JobKind {
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_hours(1)),
+            Self::FetchMedia => None,
+        }
+    }
+
+    /// Who runs it.
+    pub(super) const fn pool(self) -> Pool {
+        match self {
+            Self::Retention => Pool::General,
+            Self::FetchMedia => Pool::Media,
+        }
+    }
+
+    /// The job that fetches a file.
+    pub(crate) fn fetch_media(file: MediaFileId, now: Timestamp) -> NewJob {
+        NewJob {
+            kind: Self::FetchMedia.as_str(),
+            subject: Some(file.to_string()),
+            payload: serde_json::json!(media::Payload { media: file }).to_string(),
+            run_at: now,
         }
     }
 

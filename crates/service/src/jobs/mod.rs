@@ -8,20 +8,23 @@ mod running;
 mod tests;
 mod worker;
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 pub use kind::JobKind;
+pub(crate) use kind::Pool;
 pub use retention::RetentionSettings;
-use running::{Ended, JobError, Running, Work};
+use running::Work;
+pub(crate) use running::{Ended, JobError, Running};
 use worker::Worker;
 
-use crate::{ServiceError, Services};
+use crate::{ServiceError, Services, media};
 
 /// Works off jobs until `stop` is cancelled, and then ends those that run.
 pub async fn work(services: &Services, stop: CancellationToken) {
-    Worker::new(services.clone(), Kinds(services.clone()))
-        .run(stop)
-        .await;
+    let workers =
+        Pool::ALL.map(|pool| Worker::new(services.clone(), pool, Kinds(services.clone())).run(stop.clone()));
+    join_all(workers).await;
 }
 
 /// Begins what is done again and again, where it has not begun. To be called now and then: somebody may
@@ -48,6 +51,7 @@ impl Work for Kinds {
     async fn run(&self, kind: JobKind, job: &Running) -> Result<Ended, JobError> {
         match kind {
             JobKind::Retention => retention::run(&self.0, job).await,
+            JobKind::FetchMedia => media::fetch(&self.0, job).await,
         }
     }
 }

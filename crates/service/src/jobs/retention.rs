@@ -6,7 +6,7 @@ use wahana_domain::{AuditOutcome, Month, Organization, OrganizationId, Timestamp
 use wahana_store::PlatformTx;
 
 use super::running::{Ended, JobError, Running};
-use crate::{Services, audit::record_by_system_on_platform};
+use crate::{Services, audit::record_by_system_on_platform, media};
 
 /// How many days the platform keeps things. What organizations keep, they say themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +76,50 @@ pub(super) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
     }
     let mut offset = 0;
     loop {
-        let tx = services.store.platform_read().await?;
-        let organizations = tx.organizations(offset, ORGANIZATIONS).await?;
-        drop(tx);
-        if organizations.is_empty() {
-            return Ok(Ended::Done);
-        }
+        let organizations = organizations(services, offset).await?;
         for rule in organizations.iter().flat_map(rules_of) {
             if !keep(job, rule).await? {
                 return Ok(Ended::Interrupted);
             }
         }
+        for organization in &organizations {
+            if !media::retention::end(services, job, organization).await? {
+                return Ok(Ended::Interrupted);
+            }
+        }
+        if organizations.is_empty() {
+            break;
+        }
         offset += ORGANIZATIONS;
     }
+    // What needs the media store comes last: it may be away while the database is not.
+    delete_files(services, job).await
+}
+
+/// Deletes the bytes of files that have ended, and those that nobody knows of.
+async fn delete_files(services: &Services, job: &Running) -> Result<Ended, JobError> {
+    if !media::retention::delete(services, job).await? {
+        return Ok(Ended::Interrupted);
+    }
+    let mut offset = 0;
+    loop {
+        let organizations = organizations(services, offset).await?;
+        for organization in &organizations {
+            if job.is_stopping() {
+                return Ok(Ended::Interrupted);
+            }
+            media::retention::delete_orphans(services, organization.id).await?;
+        }
+        if organizations.is_empty() {
+            return Ok(Ended::Done);
+        }
+        offset += ORGANIZATIONS;
+    }
+}
+
+async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organization>, JobError> {
+    let tx = services.store.platform_read().await?;
+    Ok(tx.organizations(offset, ORGANIZATIONS).await?)
 }
 
 /// What the platform keeps for how long.

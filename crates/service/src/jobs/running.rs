@@ -1,14 +1,15 @@
 //! A job that runs, and what a worker needs to know to run jobs.
 
 use tokio_util::sync::CancellationToken;
-use wahana_store::{PlatformTx, Store, StoreError, jobs::ClaimedJob};
+use wahana_domain::Timestamp;
+use wahana_store::{PlatformTx, Store, StoreError, Tenant, TenantTx, jobs::ClaimedJob};
 
 use super::JobKind;
 use crate::ServiceError;
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// It was done; a periodic one comes again after its period.
     Done,
     /// It was interrupted and goes on from here as soon as somebody has time.
@@ -17,7 +18,7 @@ pub(super) enum Ended {
 
 /// Why a job did not end well.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JobError {
+pub(crate) enum JobError {
     /// Another worker has it, or may have: nothing may be changed any more.
     #[error("the job took so long that another worker may have it")]
     Lost,
@@ -39,7 +40,7 @@ pub(super) trait Work: Send + Sync + 'static {
 }
 
 /// A job that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) store: Store,
     pub(super) claimed: ClaimedJob,
     pub(super) stop: CancellationToken,
@@ -47,18 +48,50 @@ pub(super) struct Running {
 
 impl Running {
     /// Whether the process stops: what takes long should interrupt itself.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }
 
     /// A transaction in which the job may change something, because nobody else has it until its end.
-    pub(super) async fn write(&self) -> Result<PlatformTx, JobError> {
+    pub(crate) async fn write(&self) -> Result<PlatformTx, JobError> {
         let tx = self.store.platform_write().await?;
         if tx.holds_job(&self.claimed.lease).await? {
             Ok(tx)
         } else {
             Err(JobError::Lost)
         }
+    }
+
+    /// The same for the rows of the organization whose job it is.
+    pub(crate) async fn write_of(&self, tenant: Tenant) -> Result<TenantTx, JobError> {
+        let tx = self
+            .store
+            .write_while_running(&self.claimed.lease, tenant)
+            .await?;
+        tx.ok_or(JobError::Lost)
+    }
+
+    /// The right to act for the organization whose job it is; `None` if there is none, or none any more.
+    pub(crate) async fn tenant(&self) -> Result<Option<Tenant>, JobError> {
+        let Some(organization) = self.claimed.job.organization_id else {
+            return Ok(None);
+        };
+        let tx = self.store.platform_read().await?;
+        Ok(tx.tenant(organization).await?)
+    }
+
+    /// What the job needs to know, as JSON.
+    pub(crate) fn payload(&self) -> &str {
+        &self.claimed.job.payload
+    }
+
+    /// Whether the job is given up if this attempt fails.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        let kind = self.claimed.job.kind.parse::<JobKind>();
+        kind.is_ok_and(|kind| {
+            kind.retry_at(self.claimed.job.attempts, Timestamp::from_micros(0))
+                .is_none()
+        })
     }
 
     /// Ends the job; a periodic one is to come again.

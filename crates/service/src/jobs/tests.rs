@@ -16,7 +16,7 @@ use wahana_store::{JobQuery, jobs::Job};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use super::{
-    JobKind,
+    JobKind, Pool,
     retention::BATCH,
     running::{Ended, JobError, Running, Work},
     worker::{LEASE, Worker},
@@ -151,7 +151,7 @@ fn entry(operation: &str) -> AuditEntry {
 
 fn start(services: Services, script: &Script) -> (JoinHandle<()>, CancellationToken) {
     let stop = CancellationToken::new();
-    let worker = Worker::new(services, script.clone()).run(stop.clone());
+    let worker = Worker::new(services, Pool::General, script.clone()).run(stop.clone());
     (tokio::spawn(worker), stop)
 }
 

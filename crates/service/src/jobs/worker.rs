@@ -9,13 +9,11 @@ use wahana_domain::OrganizationId;
 use wahana_store::{JobClaim, StoreError, jobs::ClaimedJob};
 
 use super::{
-    JobKind,
+    JobKind, Pool,
     running::{Cause, Ended, JobError, Running, Work, put_back},
 };
 use crate::{ServiceError, Services};
 
-/// How many jobs one process runs at a time.
-const AT_ONCE: usize = 4;
 /// How often is looked for work of which this process was not told.
 const POLL: Duration = Duration::from_secs(1);
 /// How long a job is a worker's without a word from it. A killed worker's jobs wait that long.
@@ -28,6 +26,7 @@ const LEFT_AT_ONCE: u64 = 100;
 /// Takes jobs and runs them. Dropped, it breaks off what it runs, as a killed process would.
 pub(super) struct Worker<W> {
     services: Services,
+    pool: Pool,
     work: Arc<W>,
     running: JoinSet<()>,
     /// Whose job was taken last: the next organization's turn comes after that.
@@ -35,9 +34,10 @@ pub(super) struct Worker<W> {
 }
 
 impl<W: Work> Worker<W> {
-    pub(super) fn new(services: Services, work: W) -> Self {
+    pub(super) fn new(services: Services, pool: Pool, work: W) -> Self {
         Self {
             services,
+            pool,
             work: Arc::new(work),
             running: JoinSet::new(),
             after: None,
@@ -49,7 +49,7 @@ impl<W: Work> Worker<W> {
         while !stop.is_cancelled() {
             // Before the search, so that what comes during it is not missed.
             let services = self.services.clone();
-            let woken = services.woken();
+            let woken = services.woken(self.pool);
             if let Err(error) = self.take_work(&stop).await {
                 tracing::warn!(error = %error, "the queue of background work cannot be read");
             }
@@ -65,8 +65,11 @@ impl<W: Work> Worker<W> {
 
     /// Puts back what was left, and begins jobs as long as there are some and there is room.
     async fn take_work(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
-        self.put_back_left().await?;
-        while self.running.len() < AT_ONCE && !stop.is_cancelled() {
+        if self.pool == Pool::General {
+            // One of a process is enough, whatever kinds they are of.
+            self.put_back_left().await?;
+        }
+        while self.running.len() < self.pool.places() && !stop.is_cancelled() {
             let Some(claimed) = self.claim().await? else {
                 // A round has ended: the next begins with the first organization.
                 self.after = None;
@@ -87,7 +90,7 @@ impl<W: Work> Worker<W> {
     async fn claim(&self) -> Result<Option<ClaimedJob>, StoreError> {
         let tx = self.services.store.platform_write().await?;
         let claim = JobClaim {
-            kinds: &JobKind::ALL.map(JobKind::as_str),
+            kinds: &self.pool.kinds(),
             owner: self.services.process(),
             lease: LEASE,
             after: self.after,

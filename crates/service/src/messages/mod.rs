@@ -26,6 +26,7 @@ pub use submit::{
     DEFAULT_EXPIRY, DEFAULT_WAIT, LONGEST_AHEAD, LONGEST_WAIT, Schedule, SendOptions, Submitted,
 };
 pub use text::{TextMessage, send_text};
+pub use wahana_store::messages::KnownMessage;
 pub use wake::SendQueue;
 
 use data_encoding::HEXUPPER;

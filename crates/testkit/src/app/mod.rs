@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::Request, middleware::Next};
 use http::HeaderMap;
+use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tracing::Instrument as _;
 use url::Url;
@@ -20,7 +21,7 @@ use wahana_domain::{
     Clock, Organization, OrganizationId, OrganizationState, ServerId, Session, SessionId, SessionStatus,
     SystemClock, Timestamp, UserId,
 };
-use wahana_service::{ServiceSettings, Services, limits::LimitSettings};
+use wahana_service::{ServiceSettings, Services, limits::LimitSettings, media::MediaStore};
 use wahana_store::{NewServer, Store, Tenant, sessions};
 
 pub use self::actor::{Actor, By, Home};
@@ -44,6 +45,8 @@ pub struct TestApp {
     tenants: [Tenant; 4],
     server: ServerId,
     waha: WahaSim,
+    media: MediaStore,
+    _folder: TempDir,
     log: RequestLog,
     serving: JoinHandle<()>,
 }
@@ -112,6 +115,9 @@ impl TestApp {
         set(&mut settings);
         let log = RequestLog::start();
         let mut service_settings = ServiceSettings::at(public_url.clone());
+        let folder = tempfile::tempdir().expect("a folder");
+        let media = MediaStore::in_directory(folder.path().to_owned());
+        service_settings.media.store = media.clone();
         set_services(&mut service_settings);
         let services = services(&store, service_settings);
         let router = wahana_api::router(ApiState::new(services, settings));
@@ -126,6 +132,8 @@ impl TestApp {
             tenants,
             server,
             waha,
+            media,
+            _folder: folder,
             log,
             serving,
         }
@@ -160,6 +168,12 @@ impl TestApp {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Where it keeps files.
+    #[must_use]
+    pub const fn media(&self) -> &MediaStore {
+        &self.media
     }
 
     /// The right to act for an organization.

@@ -168,6 +168,7 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
         waha_timeouts: settings.waha.timeouts(),
+        media: settings.media.settings(),
         retention: settings.retention,
         limits: LimitSettings {
             defaults: settings.rates,

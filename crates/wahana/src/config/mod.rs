@@ -4,6 +4,7 @@ mod database;
 mod keys;
 mod limits;
 mod log;
+mod media;
 mod metrics;
 mod network;
 mod rates;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     },
     limits::Limits,
     log::{Log, LogFormat},
+    media::Media,
     metrics::MetricsSettings,
     network::Network,
     reader::Faults,
@@ -62,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
+    pub(crate) media: Media,
     pub(crate) metrics: MetricsSettings,
     pub(crate) rates: LimitDefaults,
     pub(crate) redis: Redis,
@@ -116,6 +119,7 @@ impl Given {
         let keys = keys::read(&mut reader);
         let limits = limits::read(&mut reader);
         let log = log::read(&mut reader);
+        let media = media::read(&mut reader, database.as_ref());
         let metrics = metrics::read(&mut reader);
         let rates = rates::read(&mut reader);
         let redis = redis::read(&mut reader);
@@ -123,14 +127,20 @@ impl Given {
         let reconcile = reconcile::read(&mut reader);
         let sync = sync::read(&mut reader);
         let waha = waha::read(&mut reader);
-        let complete = network.zip(database).zip(keys).zip(log).zip(redis).map(
-            |((((network, database), keys), log), redis)| Settings {
+        let complete = network
+            .zip(database)
+            .zip(keys)
+            .zip(log)
+            .zip(redis)
+            .zip(media)
+            .map(|(((((network, database), keys), log), redis), media)| Settings {
                 network,
                 role,
                 database,
                 keys,
                 limits,
                 log,
+                media,
                 metrics,
                 rates,
                 redis,
@@ -138,8 +148,7 @@ impl Given {
                 reconcile,
                 sync,
                 waha,
-            },
-        );
+            });
         reader.finish(complete)
     }
 
@@ -153,6 +162,7 @@ impl Given {
         shown.extend(settings.limits.shown());
         shown.extend(rates::shown(&settings.rates));
         shown.extend(settings.log.shown());
+        shown.extend(settings.media.shown());
         shown.extend(settings.metrics.shown());
         shown.extend(settings.redis.shown());
         shown.extend(retention::shown(settings.retention));

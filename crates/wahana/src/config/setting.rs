@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 41] = [
+pub(crate) const SETTINGS: [Setting; 44] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -51,6 +51,9 @@ pub(crate) const SETTINGS: [Setting; 41] = [
     setting("limits.requests_per_minute", "1000"),
     setting("log.format", r#""json""#),
     setting("log.level", r#""info""#),
+    setting("media.directory", r#""/var/lib/wahana/media""#),
+    setting("media.file_bytes", "104857600"),
+    setting("media.organization_bytes", "10737418240"),
     setting("metrics.public", "false"),
     setting("metrics.listen", r#""127.0.0.1:9180""#),
     setting("redis.url", r#""redis://127.0.0.1:6379""#),
