@@ -6,6 +6,7 @@
 mod envelope;
 mod error;
 mod extract;
+mod file_response;
 mod json;
 mod metrics;
 mod operations;

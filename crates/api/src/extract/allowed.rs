@@ -12,6 +12,7 @@ use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
     limits,
+    messages::KnownMessage,
     sessions::{self, StartTarget},
 };
 
@@ -143,6 +144,24 @@ impl Resource for OfStart {
             scope.set_session(session.id);
         }
         Ok(target)
+    }
+}
+
+/// The message that the path names, sent or received.
+pub(crate) enum OfKnownMessage {}
+
+impl Resource for OfKnownMessage {
+    type Found = Owned<KnownMessage>;
+
+    async fn find(
+        services: &Services,
+        caller: &Caller,
+        path: &PathParams,
+        scope: &RequestScope,
+    ) -> Result<Owned<KnownMessage>, ServiceError> {
+        let message = Owned::<KnownMessage>::find(services, caller, path.get("messageId")).await?;
+        scope.set_session(message.session_id);
+        Ok(message)
     }
 }
 

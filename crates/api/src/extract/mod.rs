@@ -13,7 +13,7 @@ mod patch;
 mod preferences;
 
 pub(crate) use allowed::{
-    Allowed, OfInvitation, OfMember, OfMessage, OfOrganization, OfSession, OfStart, OfToken,
+    Allowed, OfInvitation, OfKnownMessage, OfMember, OfMessage, OfOrganization, OfSession, OfStart, OfToken,
 };
 pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, position};

@@ -10,6 +10,7 @@ mod groups;
 mod hooks;
 mod invitations;
 mod links;
+mod media;
 mod members;
 mod messages;
 mod operations;
@@ -106,6 +107,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(messages::list))
         .routes(routes!(messages::get))
         .routes(routes!(messages::cancel))
+        .routes(routes!(messages::media))
         .routes(routes!(chats::list))
         .routes(routes!(contacts::list))
         .routes(routes!(groups::list))
@@ -143,7 +145,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(state: ApiState) -> Router {
     let (router, _) = described().split_for_parts();
     surrounded(
-        router.merge(docs::router()).merge(links::router()),
+        router
+            .merge(docs::router())
+            .merge(links::router())
+            .merge(media::router()),
         hooks::router(),
         state,
     )

@@ -20,7 +20,12 @@ pub(crate) fn check(app: &TestApp, who: Who, exchange: &Exchange) {
         Some(request_id.as_str()),
         "{answer:?}"
     );
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    // Files are kept by who asked, who asks each time whether they may still see them.
+    let caching = match answer.header("content-disposition") {
+        Some(_) => "private, no-cache",
+        None => "no-store",
+    };
+    assert_eq!(answer.header("cache-control"), Some(caching), "{answer:?}");
     assert_eq!(
         answer.header("x-content-type-options"),
         Some("nosniff"),

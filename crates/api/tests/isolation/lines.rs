@@ -560,6 +560,11 @@ pub(crate) const LINES: &[Line] = &[
         ..LINE
     },
     Line {
+        operation: "messages.media",
+        who: MESSAGE_READERS,
+        ..LINE
+    },
+    Line {
         operation: "messages.cancel",
         who: SENDERS,
         ..LINE

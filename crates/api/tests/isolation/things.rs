@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    AccessToken, ChatId, DeliveryStatus, EmailAddress, Invitation, InvitationId, MessageId, MessageKind,
-    OrganizationId, OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId,
+    AccessToken, EmailAddress, Invitation, InvitationId, MediaType, MessageId, MessageKind, OrganizationId,
+    OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId,
 };
 use wahana_store::{
     NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
+    media_files::{self, NewFile},
     messages::{MessageContent, NewMessage, Requester},
 };
 use wahana_testkit::{
@@ -90,6 +91,7 @@ async fn of_organization(
             });
             things.collect()
         }
+        "messageId" => messages(app, home, count).await,
         "tokenId" => tokens(app, home, count).await,
         "userId" => {
             let members = vec![Actor::Member(home, Role::Viewer, By::Token); count];
@@ -100,7 +102,6 @@ async fn of_organization(
                 .collect()
         }
         "invitationId" => invitations(app, home, count).await,
-        "messageId" => messages(app, home, count).await,
         other => panic!("nobody said in things.rs what {{{other}}} of an organization is"),
     }
 }
@@ -197,7 +198,7 @@ async fn invitations(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     things
 }
 
-/// Messages that wait for a time that does not come, each of a session of its own.
+/// Messages with files that wait for a time that does not come, each of a session of its own.
 async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     let sessions = app.sessions(home, count, SessionStatus::Working).await;
     let owner = Actor::Member(home, Role::Owner, By::Token);
@@ -210,19 +211,10 @@ async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     let mut things = Vec::new();
     for session in sessions {
         let message = OutgoingMessage {
-            id: MessageId::new(),
-            session_id: session.id,
-            chat_id: ChatId::parse("15550001111@c.us").unwrap(),
-            kind: MessageKind::Text,
-            status: DeliveryStatus::Queued,
-            waha_message_id: None,
+            kind: MessageKind::Document,
             due_at: tx.now().plus(Duration::from_hours(1)),
-            expires_at: None,
             is_asynchronous: true,
-            reason: None,
-            sent_at: None,
-            created_at: tx.now(),
-            updated_at: tx.now(),
+            ..rows::message(session.id, tx.now())
         };
         let new = NewMessage {
             message: &message,
@@ -231,6 +223,7 @@ async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
             key: None,
         };
         wahana_store::messages::enqueue(&tx, &new).await.unwrap();
+        attach_file(app, &tx, message.id).await;
         things.push(Thing {
             session: Some(session.id),
             ..named(&message.id)
@@ -238,6 +231,18 @@ async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     }
     tx.commit().await.unwrap();
     things
+}
+
+async fn attach_file(app: &TestApp, tx: &TenantTx, message: MessageId) {
+    let bytes = futures_util::stream::iter([Ok::<_, ()>("a file".into())]);
+    let new = NewFile {
+        stored: app.media().write(tx.organization_id(), bytes, 100).await.unwrap(),
+        media_type: MediaType::unknown(),
+        name: None,
+        expires_at: tx.now(),
+    };
+    let file = media_files::insert(tx, &new).await.unwrap();
+    assert!(media_files::attach(tx, file.id, message, None).await.unwrap());
 }
 
 async fn tokens(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {

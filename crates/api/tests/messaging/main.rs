@@ -7,6 +7,7 @@
 )]
 
 mod idempotency;
+mod kept_files;
 mod media;
 mod privacy;
 mod queued;

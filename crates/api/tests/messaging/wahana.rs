@@ -9,6 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
 use url::Url;
@@ -16,15 +17,21 @@ use waha_client::{HttpClient, HttpOptions, TimeLimit};
 use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
 use wahana_api::{ApiSettings, ApiState};
 use wahana_domain::{
-    Abilities, AccessToken, AuditEntry, AuditOutcome, Clock, Country, DeliveryStatus, EmailAddress,
-    ManualClock, Membership, MessageId, Organization, OrganizationLimits, OutgoingMessage, Role, Secret,
-    ServerId, Session, SessionStatus, SystemClock, Timestamp, TokenId, UserId,
+    Abilities, AccessToken, AuditEntry, AuditOutcome, Clock, Country, DeliveryStatus, EmailAddress, FileName,
+    ManualClock, MediaFile, MediaState, MediaType, Membership, MessageId, MessageKind, Organization,
+    OrganizationLimits, OutgoingMessage, Role, Secret, ServerId, Session, SessionStatus, SystemClock,
+    Timestamp, TokenId, UserId,
 };
-use wahana_service::{AllowedNetwork, ServiceSettings, Services};
+use wahana_service::{
+    AllowedNetwork, ServiceSettings, Services,
+    media::{self, MediaStore, NewMedia},
+};
 use wahana_store::{
     NewServer, NewUser, Store, Tenant, access_tokens,
     audit::{self, AuditQuery},
-    messages, sessions,
+    media_files::{self, ExpectedFile},
+    messages::{self, MessageContent, NewMessage, Requester},
+    sessions,
     upkeep::{self, Restriction},
 };
 use wahana_testkit::{database::TestDatabase, rows};
@@ -56,7 +63,10 @@ pub(crate) struct Wahana {
     router: Router,
     store: Store,
     tenant: Tenant,
+    user: UserId,
     bearer: String,
+    /// Where files are kept, for as long as the test runs.
+    _media: TempDir,
 }
 
 pub(crate) struct Answer {
@@ -123,6 +133,8 @@ impl Wahana {
             media_allow: setup.media_allow,
             ..ServiceSettings::at(Url::parse("http://wahana.test/").unwrap())
         };
+        let media = TempDir::new().unwrap();
+        service_settings.media.store = MediaStore::in_directory(media.path().to_owned());
         let send_timeout = setup.send_timeout.unwrap_or(Duration::from_secs(1));
         service_settings.waha_timeouts.send = TimeLimit {
             idle: send_timeout,
@@ -143,7 +155,9 @@ impl Wahana {
             router,
             store,
             tenant,
+            user,
             bearer: String::new(),
+            _media: media,
         };
         wahana.bearer = wahana.token(user, Abilities::All).await;
         wahana
@@ -309,6 +323,79 @@ impl Wahana {
             .unwrap()
             .remove(0);
         (session.counters.messages_sent, session.counters.media_sent)
+    }
+
+    /// A request of the owner's for any path.
+    pub(crate) async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path).header(header::AUTHORIZATION, &self.bearer);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.request(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// A message without a file.
+    pub(crate) async fn insert_message(&self) -> MessageId {
+        let tx = self.store.write(self.tenant).await.unwrap();
+        let message = OutgoingMessage {
+            kind: MessageKind::Document,
+            status: DeliveryStatus::Accepted,
+            ..rows::message(self.session.id, tx.now())
+        };
+        let new = NewMessage {
+            message: &message,
+            content: &MessageContent::default(),
+            requester: &Requester {
+                user: self.user,
+                token: None,
+                request_id: "request".to_owned(),
+            },
+            key: None,
+        };
+        messages::enqueue(&tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        message.id
+    }
+
+    /// A message with a file that is kept.
+    pub(crate) async fn insert_file(
+        &self,
+        media_type: &str,
+        name: Option<&str>,
+        text: &'static str,
+    ) -> (MessageId, MediaFile) {
+        let message = self.insert_message().await;
+        let new = NewMedia {
+            media_type: MediaType::parse(media_type).unwrap(),
+            name: name.and_then(FileName::sanitize),
+            keep_for: Duration::from_hours(1),
+        };
+        let bytes = futures_util::stream::iter([Ok::<_, ()>(text.into())]);
+        let file = media::put(&self.services, self.tenant, new, bytes, 1000)
+            .await
+            .unwrap();
+        let tx = self.store.write(self.tenant).await.unwrap();
+        assert!(media_files::attach(&tx, file.id, message, None).await.unwrap());
+        tx.commit().await.unwrap();
+        (message, file)
+    }
+
+    /// A message whose file is in a state in which it cannot be had.
+    pub(crate) async fn insert_lost_file(&self, state: MediaState) -> MessageId {
+        let message = self.insert_message().await;
+        let tx = self.store.write(self.tenant).await.unwrap();
+        let expected = ExpectedFile {
+            message,
+            source: None,
+            media_type: MediaType::unknown(),
+            name: None,
+        };
+        let id = media_files::expect(&tx, &expected).await.unwrap().unwrap();
+        if state != MediaState::Waiting {
+            media_files::give_up(&tx, id, state).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        message
     }
 
     pub(crate) async fn message(&self, id: &Value) -> OutgoingMessage {
