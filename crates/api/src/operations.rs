@@ -56,6 +56,12 @@ impl Operations {
             .map(String::from)
     }
 
+    /// Whether the operation takes this parameter in its query.
+    pub(crate) fn takes(&self, method: &Method, route: &str, parameter: &str) -> bool {
+        self.get(method, route)
+            .is_some_and(|described| described.parameters.iter().any(|known| known == parameter))
+    }
+
     fn get(&self, method: &Method, route: &str) -> Option<&Described> {
         // What answers GET answers HEAD too.
         let method = if is_read(method) { &Method::GET } else { method };

@@ -81,6 +81,10 @@ ids! {
     MediaFileId;
     /// A row of the audit log.
     AuditEntryId;
+    /// Something that happened in an organization, as it is told to the organization.
+    EventId;
+    /// An address to which an organization's events are delivered.
+    WebhookEndpointId;
     /// A piece of background work.
     JobId;
     /// A process of wahana, from its start to its end.

@@ -15,6 +15,7 @@ mod media;
 mod media_file;
 mod message;
 mod organization;
+pub mod organization_event;
 mod password;
 mod phone;
 mod process;
@@ -39,8 +40,8 @@ pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
 pub use error_code::ErrorCode;
 pub use id::{
-    AuditEntryId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId, PasswordResetId, ProcessId,
-    ServerId, SessionId, SignInId, UserId,
+    AuditEntryId, EventId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId, PasswordResetId,
+    ProcessId, ServerId, SessionId, SignInId, UserId, WebhookEndpointId,
 };
 pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
@@ -48,6 +49,7 @@ pub use media::{FileName, InvalidMediaType, MediaType};
 pub use media_file::{InvalidStorageKey, MediaFile, MediaState, StorageKey, StoredBytes};
 pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
+pub use organization_event::{EventType, Happening, NewOrganizationEvent};
 pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};
 pub use process::{Process, ProcessRole, UnknownProcessRole};

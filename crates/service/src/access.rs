@@ -8,7 +8,7 @@ use wahana_domain::{
     TokenId, UserId,
 };
 use wahana_store::{
-    Caller, TenantTx, access_tokens, invitations, members,
+    Caller, PresentedCredential, TenantTx, access_tokens, invitations, members,
     messages::{self, KnownMessage, Requester},
     sessions::{SessionNamed, SessionReference},
 };
@@ -137,6 +137,24 @@ impl<P> Deref for Granted<P> {
     fn deref(&self) -> &Caller {
         &self.context.caller
     }
+}
+
+/// Whether a caller who was let in would be let in now, with the same role, abilities and sessions: for what goes on
+/// for long.
+pub async fn still_holds(
+    services: &Services,
+    presented: &PresentedCredential,
+    caller: &Caller,
+) -> Result<bool, ServiceError> {
+    let Some(identity) = services.callers.identify(presented).await? else {
+        return Ok(false);
+    };
+    let present = identity.caller(Some(caller.organization().id));
+    Ok(present.is_ok_and(|present| {
+        present.role() == caller.role()
+            && present.abilities() == caller.abilities()
+            && present.sessions() == caller.sessions()
+    }))
 }
 
 fn why_not(caller: &Caller, ability: Ability) -> String {

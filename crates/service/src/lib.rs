@@ -24,6 +24,7 @@ mod links;
 pub mod media;
 pub mod members;
 pub mod messages;
+pub mod organization_events;
 pub mod organizations;
 mod outgoing;
 mod part;

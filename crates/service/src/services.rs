@@ -24,6 +24,7 @@ use crate::{
     limits::{LimitSettings, Limits},
     media::{Growth, MediaSettings},
     messages::SendQueue,
+    organization_events::Feeds,
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
     reconcile::Bell,
@@ -99,6 +100,7 @@ pub struct Services {
     pub(crate) events: Wake,
     pub(crate) intake: Intake,
     pub(crate) queue: SendQueue,
+    pub(crate) feeds: Feeds,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
@@ -124,6 +126,7 @@ impl Services {
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,
             queue: SendQueue::default(),
+            feeds: Feeds::new(store.clone()),
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),
             attempts: Arc::new(Attempts::new(store.clock().clone())),
@@ -200,6 +203,11 @@ impl Services {
             Ok(outcome) => outcome,
             Err(error) => Err(ServiceError::Internal(format!("work broke off: {error}"))),
         }
+    }
+
+    /// Ends what is told as it happens, which would go on for ever; for an orderly shutdown.
+    pub fn end_streams(&self) {
+        self.feeds.end();
     }
 
     /// Waits until everything that was begun has ended; for an orderly shutdown.

@@ -10,6 +10,7 @@ pub mod activity;
 pub mod audit;
 mod cache;
 mod callers;
+mod commit_news;
 mod connection;
 mod entity;
 mod error;
@@ -27,6 +28,7 @@ pub mod messages;
 mod migration;
 mod needs;
 mod open_transactions;
+pub mod organization_events;
 pub mod organizations;
 mod platform;
 pub mod sessions;
@@ -43,6 +45,7 @@ pub use cache::{CachedRead, TenantCache};
 pub use callers::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };
+pub use commit_news::{EventWatch, Woken};
 pub use error::{StoreError, Uniqueness};
 pub use hook_keys::{Hook, HookKeyId, InvalidHookKeyId};
 pub use key_ring::{Belonging, KeyRing, KeyRingError};

@@ -8,6 +8,7 @@ use wahana_domain::{Clock, Timestamp};
 use crate::{
     Hook, HookKeyId, KeyRing, StoreError,
     cache::Generations,
+    commit_news::{CommitNews, EventWatch},
     connection::{self, Connections},
     jobs::JobLease,
     migration::{self, SchemaState},
@@ -27,7 +28,7 @@ struct Inner {
     connections: Connections,
     keys: KeyRing,
     clock: Arc<dyn Clock>,
-    generations: Generations,
+    news: CommitNews,
 }
 
 impl Store {
@@ -51,7 +52,7 @@ impl Store {
             connections,
             keys,
             clock,
-            generations: Generations::new(),
+            news: CommitNews::new(),
         }));
         store.check().await?;
         Ok(store)
@@ -87,7 +88,7 @@ impl Store {
             tenant,
             access,
             inner.clock.clone(),
-            inner.generations.clone(),
+            inner.news.clone(),
         )
         .await
     }
@@ -113,7 +114,7 @@ impl Store {
     ) -> Result<Option<TenantTx>, StoreError> {
         let tx = self.platform_write().await?;
         let is_held = tx.renew_lease(lease, expires_at).await?;
-        Ok(is_held.then(|| tx.of(tenant, self.0.generations.clone())))
+        Ok(is_held.then(|| tx.of(tenant, self.0.news.clone())))
     }
 
     /// A transaction of the organization for a worker that has this job, which nobody takes from it before the
@@ -126,7 +127,7 @@ impl Store {
     ) -> Result<Option<TenantTx>, StoreError> {
         let tx = self.platform_write().await?;
         let is_held = tx.holds_job(job).await?;
-        Ok(is_held.then(|| tx.of(tenant, self.0.generations.clone())))
+        Ok(is_held.then(|| tx.of(tenant, self.0.news.clone())))
     }
 
     /// How many bytes the database takes on its disk.
@@ -188,7 +189,17 @@ impl Store {
         Ok((ring_key, self.0.keys.media_link_key(ring_key)?))
     }
 
+    /// Tells of organizations as they get events, as far as this process hears of it.
+    #[must_use]
+    pub fn watch_events(&self) -> EventWatch {
+        self.0.news.events.watch()
+    }
+
     pub(crate) fn generations(&self) -> &Generations {
-        &self.0.generations
+        &self.0.news.generations
+    }
+
+    pub(crate) fn news(&self) -> &CommitNews {
+        &self.0.news
     }
 }

@@ -14,9 +14,10 @@ use uuid::Uuid;
 use wahana_domain::{Clock, OrganizationId, Timestamp};
 
 use crate::{
-    cache::Generations,
+    commit_news::CommitNews,
     entity,
     error::StoreError,
+    organization_events::outbox::Outbox,
     transaction::{Access, Transaction, within_database},
 };
 
@@ -48,7 +49,8 @@ pub struct TenantTx {
     organization: OrganizationId,
     access: Access,
     clock: Arc<dyn Clock>,
-    generations: Generations,
+    news: CommitNews,
+    outbox: Outbox,
 }
 
 impl TenantTx {
@@ -57,7 +59,7 @@ impl TenantTx {
         tenant: Tenant,
         access: Access,
         clock: Arc<dyn Clock>,
-        generations: Generations,
+        news: CommitNews,
     ) -> Result<Self, StoreError> {
         let transaction = Transaction::begin(connection, access).await?;
         let organization = tenant.organization;
@@ -76,16 +78,17 @@ impl TenantTx {
             organization,
             access,
             clock,
-            generations,
+            news,
+            outbox: Outbox::default(),
         })
     }
 
     /// Goes on in a writing transaction that is the platform's.
-    pub(crate) const fn within(
+    pub(crate) fn within(
         transaction: Transaction,
         tenant: Tenant,
         clock: Arc<dyn Clock>,
-        generations: Generations,
+        news: CommitNews,
     ) -> Self {
         Self {
             transaction,
@@ -93,7 +96,8 @@ impl TenantTx {
             organization: tenant.organization,
             access: Access::Write,
             clock,
-            generations,
+            news,
+            outbox: Outbox::default(),
         }
     }
 
@@ -115,21 +119,36 @@ impl TenantTx {
         self.clock.now()
     }
 
-    /// Makes the changes last, and tells the caches of this process.
+    /// Makes the changes last, with the events that tell of them, and tells the caches of this process and those
+    /// who wait for events.
     ///
     /// # Errors
     ///
     /// [`StoreError::TransactionFailed`] if a statement failed, whatever became of its error.
     pub async fn commit(self) -> Result<(), StoreError> {
+        // Last, because others of the organization wait for the number of its events from here on.
+        let has_events = !self.transaction.has_failed()
+            && self
+                .outbox
+                .write(self.organization, self.now(), &self.transaction)
+                .await?;
         self.transaction.commit().await?;
         if let Some(companion) = self.companion {
             // It only read and locked, so what becomes of it changes nothing.
             let _ = companion.commit().await;
         }
         if self.access == Access::Write {
-            self.generations.advance(self.organization);
+            self.news.generations.advance(self.organization);
+        }
+        if has_events {
+            self.news.events.ring(self.organization);
         }
         Ok(())
+    }
+
+    /// What is to be told of what this transaction does.
+    pub(crate) const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Rows of the organization.
@@ -250,6 +269,8 @@ owned_by! {
     session_leftover by OrganizationId,
     message_usage by OrganizationId,
     media_file by OrganizationId,
+    organization_event by OrganizationId,
+    organization_event_counter by OrganizationId,
 }
 
 /// People belong to nobody; an organization sees its members.
@@ -378,7 +399,7 @@ mod tests {
                     tenant,
                     Access::Read,
                     Arc::new(SystemClock),
-                    Generations::new(),
+                    CommitNews::new(),
                 );
                 let tx = tx.await.unwrap();
                 let named = named_organization(&tx.transaction).await;

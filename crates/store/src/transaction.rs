@@ -66,11 +66,16 @@ impl Transaction {
     /// Makes the changes last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let backend = self.inner.get_database_backend();
-        if self.has_failed.load(Ordering::Relaxed) {
+        if self.has_failed() {
             bounded(backend, self.inner.rollback()).await?;
             return Err(StoreError::TransactionFailed);
         }
         Ok(bounded(backend, self.inner.commit()).await?)
+    }
+
+    /// Whether a statement failed, so that it cannot be committed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
     }
 
     async fn watch<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {

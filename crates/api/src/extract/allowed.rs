@@ -49,7 +49,7 @@ impl<R: Resource, P: Permission> FromRequestParts<ApiState> for Allowed<R, P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let signed_in = <SignedIn as FromRequestParts<ApiState>>::from_request_parts(parts, state).await?;
-        let context = signed_in.context(&parts.headers)?;
+        let context = signed_in.context(parts, state)?;
         let scope = scope(parts)?;
         // Before any work, so that too many requests cost little.
         limits::count_request(state.services(), &context).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
+    extract::{FromRequestParts, MatchedPath, OptionalFromRequestParts},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use axum_extra::extract::CookieJar;
@@ -21,6 +21,8 @@ use crate::{
 pub(crate) const SIGN_IN_COOKIE: &str = "wahana_sign_in";
 /// Which of their organizations a signed-in person means.
 const ORGANIZATION_HEADER: HeaderName = HeaderName::from_static("x-organization-id");
+/// The same in the query of a stream.
+const ORGANIZATION_PARAMETER: &str = "organization";
 /// A header that no form of another site can send.
 const CUSTOM_HEADER: HeaderName = HeaderName::from_static("x-requested-with");
 
@@ -143,8 +145,11 @@ impl SignedIn {
     }
 
     /// The user in the organization that the request names, or that the token is for.
-    pub(crate) fn context(&self, headers: &HeaderMap) -> Result<Context, ApiError> {
-        let wanted = self.wanted_organization(headers)?;
+    pub(crate) fn context(&self, parts: &Parts, state: &ApiState) -> Result<Context, ApiError> {
+        let wanted = match self.wanted_organization(&parts.headers)? {
+            None => self.organization_in_query(parts, state)?,
+            named => named,
+        };
         let origin = self.scope.origin().clone();
         match self.identity.caller(wanted) {
             Ok(caller) => {
@@ -182,13 +187,41 @@ impl SignedIn {
     }
 }
 
+impl SignedIn {
+    /// What the query of a cookie's request names, where the operation takes that: browsers send no header of one's
+    /// own when they open a stream.
+    fn organization_in_query(
+        &self,
+        parts: &Parts,
+        state: &ApiState,
+    ) -> Result<Option<OrganizationId>, ApiError> {
+        let (Some(query), Some(route)) = (parts.uri.query(), parts.extensions.get::<MatchedPath>()) else {
+            return Ok(None);
+        };
+        let is_taken = state
+            .operations()
+            .takes(&parts.method, route.as_str(), ORGANIZATION_PARAMETER);
+        if !is_taken || !matches!(self.identity.credential(), Credential::SignIn(_)) {
+            return Ok(None);
+        }
+        let mut named = url::form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == ORGANIZATION_PARAMETER)
+            .map(|(_, id)| id.parse().ok());
+        match (named.next(), named.next()) {
+            (None, _) => Ok(None),
+            (Some(Some(id)), None) => Ok(Some(id)),
+            _ => Err(ApiError::no_organization()),
+        }
+    }
+}
+
 pub(super) fn scope(parts: &Parts) -> Result<RequestScope, ApiError> {
     let scope = parts.extensions.get::<RequestScope>().cloned();
     scope.ok_or_else(|| ApiError::internal("a route is outside of the request's surroundings"))
 }
 
 /// The credential that the request brought. A header counts before a cookie: who sends one means it.
-fn presented(headers: &HeaderMap) -> Result<PresentedCredential, ApiError> {
+pub(crate) fn presented(headers: &HeaderMap) -> Result<PresentedCredential, ApiError> {
     let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(authorization) = authorizations.next() {
         if authorizations.next().is_some() {

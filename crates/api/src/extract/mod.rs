@@ -17,7 +17,7 @@ pub(crate) use allowed::{
 };
 pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, position};
-pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor};
+pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor, presented};
 pub(crate) use input::{Page, Paging, Query, limit, within};
 pub(crate) use media::{MediaBody, MediaForm};
 pub(crate) use operated::{OfAnyOrganization, OfAnySession, OfPlatformToken, OfServer, OfUser, Operated};

@@ -14,10 +14,13 @@ mod media;
 mod members;
 mod messages;
 mod operations;
+mod organization_events;
 mod organizations;
 mod password_resets;
 mod platform;
 mod sessions;
+
+use organization_events::EventSchemas;
 
 pub use operations::metrics_router;
 
@@ -54,6 +57,7 @@ use wahana_domain::ErrorCode;
         (name = "chats", description = "The chats of a session."),
         (name = "contacts", description = "The contacts of a session."),
         (name = "groups", description = "The groups that a session is in."),
+        (name = "events", description = "What happens in the organization, as it happens."),
         (name = "organizations", description = "The caller's organization."),
         (name = "members", description = "Who belongs to the organization, and what they may do."),
         (name = "invitations", description = "Links by which people join the organization."),
@@ -63,7 +67,7 @@ use wahana_domain::ErrorCode;
         (name = "platform", description = "For those who operate the installation, with a platform token."),
         (name = "operations", description = "For what watches the installation."),
     ),
-    modifiers(&Security),
+    modifiers(&Security, &EventSchemas),
     security(("token" = []), ("sign_in" = [])),
 )]
 struct Document;
@@ -125,6 +129,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(invitations::accept))
         .routes(routes!(members::list))
         .routes(routes!(members::get, members::update, members::remove))
+        .routes(routes!(organization_events::stream))
         .routes(routes!(organizations::get, organizations::update))
         .routes(routes!(password_resets::complete))
         // operations
@@ -197,6 +202,7 @@ fn cors(state: &ApiState) -> CorsLayer {
             header::ACCEPT,
             REQUEST_ID,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static(organization_events::LAST_EVENT_ID),
         ])
         .expose_headers([REQUEST_ID, header::RETRY_AFTER, LIMIT, REMAINING, RESET])
 }

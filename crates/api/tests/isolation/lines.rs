@@ -20,6 +20,8 @@ pub(crate) struct Line {
     pub(crate) body: Option<fn(&Place) -> Value>,
     /// What it answers to those who may: a status, with an error code if that is what the sample leads to.
     pub(crate) answer: &'static str,
+    /// Whether what it answers has no end: then its beginning is looked at.
+    pub(crate) is_endless: bool,
     /// In which state the session of its path is, if it names one.
     pub(crate) session_is: SessionStatus,
     /// What it answers when its path names a session that is not there, by a name that is free: it makes one.
@@ -33,6 +35,7 @@ const LINE: Line = Line {
     query: "",
     body: None,
     answer: "200",
+    is_endless: false,
     session_is: SessionStatus::Working,
     makes_what_is_missing: None,
 };
@@ -121,6 +124,13 @@ pub(crate) const LINES: &[Line] = &[
     Line {
         operation: "organizations.get",
         who: EVERY_MEMBER,
+        ..LINE
+    },
+    // Each is told what they may see.
+    Line {
+        operation: "events.stream",
+        who: EVERY_MEMBER,
+        is_endless: true,
         ..LINE
     },
     Line {

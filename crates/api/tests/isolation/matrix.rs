@@ -171,6 +171,9 @@ impl Call<'_> {
             target = target.replace(&format!("{{{parameter}}}"), &thing.spellings[self.spelling]);
         }
         target += self.line.query;
+        if self.line.is_endless {
+            return client.open_stream(&target).await.into_beginning().await;
+        }
         let body = self.line.body.map(|body| body(place));
         client
             .send(self.operation.method.clone(), &target, body.as_ref())

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use waha_client::events::{AcknowledgementNews, EventEnvelope, EventNews, MessageNews, StatusNews};
-use wahana_domain::{DeliveryStatus, Direction, MessageKind, Session, Timestamp};
+use waha_client::events::{
+    AcknowledgementNews, CallNews, EventEnvelope, EventNews, GroupNews, MessageNews, StatusNews,
+};
+use wahana_domain::{
+    DeliveryStatus, Direction, Happening, MessageKind, NewOrganizationEvent, Session, Timestamp,
+    organization_event::{Call, GroupChange},
+};
 use wahana_store::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
     events::StoredEvent,
     messages::{self, Acknowledgement, Ledger},
-    sessions,
+    organization_events, sessions,
 };
 
 use crate::{media::ReceivedFile, sync::phone_number};
@@ -58,7 +63,7 @@ pub(super) fn message_key(news: &EventNews) -> Option<&str> {
     match news {
         EventNews::Message(news) => Some(&news.key),
         EventNews::Acknowledgement(news) => Some(&news.key),
-        EventNews::Status(_) | EventNews::Call | EventNews::GroupChange | EventNews::Other => None,
+        EventNews::Status(_) | EventNews::Call(_) | EventNews::GroupChange(_) | EventNews::Other => None,
     }
 }
 
@@ -91,23 +96,58 @@ pub(super) async fn take_in(
                 messages.acknowledge(&news);
             }
         }
-        EventNews::Call => tally.add(
-            happened_at,
-            &Counts {
+        EventNews::Call(news) => {
+            let counts = Counts {
                 calls: 1,
                 ..Default::default()
-            },
-        ),
-        EventNews::GroupChange => tally.add(
-            happened_at,
-            &Counts {
+            };
+            tally.add(happened_at, &counts);
+            tell(tx, session, happened_at, call(news));
+        }
+        EventNews::GroupChange(news) => {
+            let counts = Counts {
                 group_changes: 1,
                 ..Default::default()
-            },
-        ),
+            };
+            tally.add(happened_at, &counts);
+            tell(tx, session, happened_at, group_change(news));
+        }
         EventNews::Other => {}
     }
     Ok(effect)
+}
+
+/// Notes for the organization what changes no row of its own.
+fn tell(tx: &TenantTx, session: &Session, happened_at: Timestamp, happening: Happening) {
+    let event = NewOrganizationEvent {
+        session: Some(session.id),
+        message: None,
+        happened_at,
+        happening,
+    };
+    organization_events::raise(tx, event);
+}
+
+fn call(news: CallNews) -> Happening {
+    Happening::CallReceived(Call {
+        call_id: news.id,
+        from: news.from,
+        is_video: news.is_video,
+        is_group: news.is_group,
+    })
+}
+
+fn group_change(news: GroupNews) -> Happening {
+    let change = match news.change {
+        waha_client::events::GroupChange::Joined => "joined",
+        waha_client::events::GroupChange::Left => "left",
+        waha_client::events::GroupChange::Updated => "updated",
+        waha_client::events::GroupChange::Participants => "participants",
+    };
+    Happening::GroupChanged(GroupChange {
+        group_id: news.group_id,
+        change: change.to_owned(),
+    })
 }
 
 fn status(news: &StatusNews, happened_at: Timestamp) -> sessions::StatusNews {

@@ -13,6 +13,9 @@ use crate::{Services, audit::record_by_system_on_platform, media};
 pub struct RetentionSettings {
     /// Events from WAHA that were applied or ignored.
     pub events_days: u32,
+    /// What was told to organizations by streams and webhooks; two at least, because deliveries are repeated for
+    /// more than a day.
+    pub organization_events_days: u32,
     /// Jobs that were done or given up.
     pub jobs_days: u32,
     /// What sessions went through: changes of their status, and counts of what they sent and received. Also
@@ -28,6 +31,7 @@ impl Default for RetentionSettings {
     fn default() -> Self {
         Self {
             events_days: 7,
+            organization_events_days: 7,
             jobs_days: 30,
             history_days: 400,
             audit_days: 400,
@@ -52,6 +56,7 @@ const ORGANIZATIONS: u64 = 100;
 #[derive(Clone, Copy)]
 enum What {
     Events,
+    OrganizationEvents,
     Jobs,
     Transitions,
     Activity,
@@ -123,9 +128,10 @@ async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organizat
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 10] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 11] {
     [
         (What::Events, settings.events_days),
+        (What::OrganizationEvents, settings.organization_events_days),
         (What::Jobs, settings.jobs_days),
         (What::Transitions, settings.history_days),
         (What::Activity, settings.history_days),
@@ -171,6 +177,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
     let before = tx.now().minus(DAY * days);
     let deleted = match what {
         What::Events => tx.delete_settled_events(before, BATCH).await,
+        What::OrganizationEvents => tx.delete_organization_events(before, BATCH).await,
         What::Jobs => tx.delete_finished_jobs(before, BATCH).await,
         What::Transitions => tx.delete_session_transitions(before, BATCH).await,
         What::Activity => tx.delete_session_activity(before, BATCH).await,

@@ -19,6 +19,8 @@ pub(crate) mod message;
 pub(crate) mod message_content;
 pub(crate) mod message_usage;
 pub(crate) mod organization;
+pub(crate) mod organization_event;
+pub(crate) mod organization_event_counter;
 pub(crate) mod password_reset;
 pub(crate) mod platform_token;
 pub(crate) mod process;

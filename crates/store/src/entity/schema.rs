@@ -75,6 +75,8 @@ fn of_entities() -> Schema {
     add_entity::<message_content::Entity>(&mut schema);
     add_entity::<message_usage::Entity>(&mut schema);
     add_entity::<organization::Entity>(&mut schema);
+    add_entity::<organization_event::Entity>(&mut schema);
+    add_entity::<organization_event_counter::Entity>(&mut schema);
     add_entity::<password_reset::Entity>(&mut schema);
     add_entity::<platform_token::Entity>(&mut schema);
     add_entity::<process::Entity>(&mut schema);

@@ -1,16 +1,19 @@
 //! Messages: those that were handed to wahana, and those that WAHA tells of.
 
+mod announce;
 mod content;
+mod described;
 mod news;
 mod queue;
 
-use sea_orm::{ActiveValue::Set, ColumnTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel};
 use wahana_domain::{
     ChatId, DeliveryStatus, Direction, MessageId, MessageKind, OutgoingMessage, ProcessId, SessionId,
     Timestamp, TokenId, UserId,
 };
 
 pub use content::{MessageContent, content, forget_content, insert_content};
+pub use described::{DescribedMessage, described};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
 pub(crate) use queue::is_queued;
 pub use queue::{
@@ -20,7 +23,7 @@ pub use queue::{
 
 use crate::{
     StoreError, TenantTx,
-    entity::message::{self, ActiveModel, Column, Model},
+    entity::message::{self, Column, Model},
 };
 
 /// Who handed a message to wahana, in which request.
@@ -49,31 +52,40 @@ pub struct NewMessage<'a> {
 
 /// Keeps a message that waits for its turn.
 pub async fn enqueue(tx: &TenantTx, new: &NewMessage<'_>) -> Result<(), StoreError> {
-    tx.insert(to_row(new)).await?;
+    let row = to_row(tx, new);
+    announce::status(tx, &row, None, &row.status);
+    tx.insert(row.into_active_model().reset_all()).await?;
     insert_content(tx, new.message.id, new.content).await
 }
 
-fn to_row(new: &NewMessage<'_>) -> ActiveModel {
+fn to_row(tx: &TenantTx, new: &NewMessage<'_>) -> Model {
     let message = new.message;
-    ActiveModel {
-        id: Set(message.id.as_uuid()),
-        session_id: Set(message.session_id.as_uuid()),
-        chat_id: Set(message.chat_id.as_str().to_owned()),
-        direction: Set(Direction::Outgoing.as_str().to_owned()),
-        kind: Set(message.kind.as_str().to_owned()),
-        status: Set(message.status.as_str().to_owned()),
-        waha_message_id: Set(message.waha_message_id.clone()),
-        message_key: Set(new.key.map(str::to_owned)),
-        due_at: Set(Some(message.due_at.as_micros())),
-        expires_at: Set(message.expires_at.map(Timestamp::as_micros)),
-        is_asynchronous: Set(message.is_asynchronous),
-        attempts: Set(0),
-        user_id: Set(Some(new.requester.user.as_uuid())),
-        token_id: Set(new.requester.token.as_ref().map(|id| id.as_str().to_owned())),
-        request_id: Set(Some(new.requester.request_id.clone())),
-        created_at: Set(message.created_at.as_micros()),
-        updated_at: Set(message.updated_at.as_micros()),
-        ..Default::default()
+    Model {
+        id: message.id.as_uuid(),
+        organization_id: tx.organization_id().as_uuid(),
+        session_id: message.session_id.as_uuid(),
+        chat_id: message.chat_id.as_str().to_owned(),
+        direction: Direction::Outgoing.as_str().to_owned(),
+        kind: message.kind.as_str().to_owned(),
+        status: message.status.as_str().to_owned(),
+        waha_message_id: message.waha_message_id.clone(),
+        created_at: message.created_at.as_micros(),
+        updated_at: message.updated_at.as_micros(),
+        message_key: new.key.map(str::to_owned),
+        sender: None,
+        happened_at: None,
+        due_at: Some(message.due_at.as_micros()),
+        expires_at: message.expires_at.map(Timestamp::as_micros),
+        is_asynchronous: message.is_asynchronous,
+        reason: message.reason.clone(),
+        attempts: 0,
+        lane: None,
+        lease_owner: None,
+        lease_expires_at: None,
+        settle_at: None,
+        user_id: Some(new.requester.user.as_uuid()),
+        token_id: new.requester.token.as_ref().map(|id| id.as_str().to_owned()),
+        request_id: Some(new.requester.request_id.clone()),
     }
 }
 

@@ -12,11 +12,12 @@ use wahana_domain::{
     DeliveryStatus, Direction, MessageId, MessageKind, OrganizationId, SessionId, Timestamp,
 };
 
+use super::announce;
 use crate::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
     entity::message::{self, Column, Model},
-    media_files,
+    media_files, organization_events,
 };
 
 /// A message as one of WAHA's events describes it. Its content is not kept.
@@ -160,6 +161,7 @@ impl Ledger {
                 continue;
             }
             count(before.as_ref(), &after, tally);
+            announce::changed(tx, before.as_ref(), &after);
             match before {
                 None => new.push(after.into_active_model().reset_all()),
                 Some(_) => change(tx, after).await?,
@@ -204,12 +206,14 @@ pub async fn accept(
         uncount(&heard, tally);
         media_files::move_to(tx, heard.id.into(), accepted.id).await?;
         tx.delete::<message::Entity>(Column::Id.eq(heard.id)).await?;
+        organization_events::point_to(tx, heard.id, row.id).await?;
     }
     row.message_key = Some(accepted.key.to_owned());
     row.waha_message_id = Some(accepted.waha_message_id.to_owned());
     row.happened_at = Some(earlier(row.happened_at, accepted.happened_at));
     advance(&mut row, DeliveryStatus::Accepted);
     count(Some(&before), &row, tally);
+    announce::changed(tx, Some(&before), &row);
     change(tx, row).await
 }
 

@@ -5,15 +5,14 @@
 //! changes nothing that another did since.
 
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, Condition, Order,
+    ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel, Order,
     sea_query::{Expr, SimpleExpr},
 };
 use wahana_domain::{DeliveryStatus, MessageId, OutgoingMessage, SessionId, Timestamp};
 
 use super::{
-    MessageContent, NewMessage, Requester, SendLease, content, from_row, insert_content, of_session,
-    requester, to_row,
+    MessageContent, NewMessage, Requester, SendLease, announce, content, from_row, insert_content,
+    of_session, requester, to_row,
 };
 use crate::{
     StoreError, TenantTx,
@@ -48,13 +47,16 @@ pub struct Head {
 /// Keeps a message that is handed over at once, and takes the session's lane for it, which must be free. The
 /// caller holds the lock of the session's row.
 pub async fn begin(tx: &TenantTx, new: &NewMessage<'_>, lease: &SendLease) -> Result<Attempt, StoreError> {
-    let mut row = to_row(new);
-    row.status = Set(DeliveryStatus::Sending.as_str().to_owned());
-    row.attempts = Set(1);
-    row.lane = Set(Some(LANE));
-    row.lease_owner = Set(Some(lease.owner.as_uuid()));
-    row.lease_expires_at = Set(Some(lease.expires_at.as_micros()));
-    tx.insert(row).await?;
+    let row = Model {
+        status: DeliveryStatus::Sending.as_str().to_owned(),
+        attempts: 1,
+        lane: Some(LANE),
+        lease_owner: Some(lease.owner.as_uuid()),
+        lease_expires_at: Some(lease.expires_at.as_micros()),
+        ..to_row(tx, new)
+    };
+    announce::status(tx, &row, None, &row.status);
+    tx.insert(row.into_active_model().reset_all()).await?;
     insert_content(tx, new.message.id, new.content).await?;
     Ok(Attempt {
         message: new.message.id,
@@ -156,6 +158,7 @@ pub async fn claim(
         .filter(Column::Id.eq(first.id))
         .run()
         .await?;
+    announce::status(tx, &first, Some(&first.status), DeliveryStatus::Sending.as_str());
     Ok(Some(Attempt {
         message: message.id,
         number,
@@ -190,15 +193,24 @@ pub async fn set_outcome(
     status: DeliveryStatus,
     reason: &str,
 ) -> Result<(), StoreError> {
+    let own = tx
+        .find::<Entity>()
+        .filter(Column::Id.eq(id.as_uuid()))
+        // What WAHA or WhatsApp said of it meanwhile is better than what is not known.
+        .filter(Column::Status.is_in([DeliveryStatus::Sending.as_str(), DeliveryStatus::Unknown.as_str()]));
+    let Some(row) = own.one().await? else {
+        return Ok(());
+    };
     tx.update::<Entity>()
         .set(Column::Status, status.as_str())
         .set(Column::Reason, reason)
         .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(Column::Id.eq(id.as_uuid()))
-        // What WAHA or WhatsApp said of it meanwhile is better than what is not known.
-        .filter(Column::Status.is_in([DeliveryStatus::Sending.as_str(), DeliveryStatus::Unknown.as_str()]))
+        .filter(Column::Id.eq(row.id))
         .run()
         .await?;
+    if row.status != status.as_str() {
+        announce::status(tx, &row, Some(&row.status), status.as_str());
+    }
     Ok(())
 }
 
@@ -215,65 +227,67 @@ pub async fn set_waiting_for(tx: &TenantTx, id: MessageId, reason: &str) -> Resu
 
 /// Lets a message wait again that was surely not sent, with what it waits for in words.
 pub async fn put_back(tx: &TenantTx, message: MessageId, reason: &str) -> Result<(), StoreError> {
-    tx.update::<Entity>()
-        .set(Column::Status, DeliveryStatus::Queued.as_str())
-        .set(Column::Reason, reason)
-        .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(Column::Id.eq(message.as_uuid()))
-        .filter(Column::Status.is_in([DeliveryStatus::Sending.as_str(), DeliveryStatus::Unknown.as_str()]))
-        .run()
-        .await?;
-    Ok(())
+    set_outcome(tx, message, DeliveryStatus::Queued, reason).await
 }
 
 /// Takes a message back that waits, so that it is never sent; says whether it waited still.
 pub async fn cancel(tx: &TenantTx, message: MessageId, reason: &str) -> Result<bool, StoreError> {
-    let waits = Condition::all().add(Column::Id.eq(message.as_uuid()));
-    Ok(end_waiting(tx, waits, DeliveryStatus::Cancelled, Some(reason)).await? == 1)
+    let waits = tx
+        .find::<Entity>()
+        .filter(Column::Id.eq(message.as_uuid()))
+        .filter(is_queued())
+        .lock();
+    let Some(row) = waits.one().await? else {
+        return Ok(false);
+    };
+    end_waiting(tx, &row, DeliveryStatus::Cancelled, Some(reason)).await
 }
 
 /// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
-/// what it waited for last.
+/// what it waited for last. The caller holds the lock of the session's row.
 pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
-    let over = || {
-        Condition::all()
-            .add(of_session(session))
-            .add(Column::ExpiresAt.lte(tx.now().as_micros()))
-    };
     let rows = tx
         .find::<Entity>()
-        .filter(over())
+        .filter(of_session(session))
+        .filter(Column::ExpiresAt.lte(tx.now().as_micros()))
         .filter(is_queued())
         .limit(EXPIRED_AT_ONCE)
+        .lock()
         .all()
         .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    let mut expired = Vec::new();
+    for row in rows {
+        if end_waiting(tx, &row, DeliveryStatus::Expired, None).await? {
+            expired.push(without_content(row)?);
+        }
     }
-    let these = Column::Id.is_in(rows.iter().map(|row| row.id));
-    end_waiting(tx, over().add(these), DeliveryStatus::Expired, None).await?;
-    rows.into_iter().map(without_content).collect()
+    Ok(expired)
 }
 
 /// How many messages are ended in one transaction.
 const EXPIRED_AT_ONCE: u64 = 200;
 
+/// Ends the waiting of a message; says whether it waited still.
 async fn end_waiting(
     tx: &TenantTx,
-    which: Condition,
+    row: &Model,
     status: DeliveryStatus,
     reason: Option<&str>,
-) -> Result<u64, StoreError> {
+) -> Result<bool, StoreError> {
     let mut update = tx
         .update::<Entity>()
         .set(Column::Status, status.as_str())
         .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(which)
+        .filter(Column::Id.eq(row.id))
         .filter(is_queued());
     if let Some(reason) = reason {
         update = update.set(Column::Reason, reason);
     }
-    update.run().await
+    let has_ended = update.run().await? == 1;
+    if has_ended {
+        announce::status(tx, row, Some(&row.status), status.as_str());
+    }
+    Ok(has_ended)
 }
 
 /// Whether messages of the session are past their time, or have the lane while their process did not come back.

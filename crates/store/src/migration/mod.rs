@@ -16,6 +16,7 @@ mod m20261123_000060_reconciliation;
 mod m20261123_000070_session_leftovers;
 mod m20261123_000080_durable_messages;
 mod m20261123_000085_media_files;
+mod m20261123_000090_organization_events;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000070_session_leftovers::Migration),
             Box::new(m20261123_000080_durable_messages::Migration),
             Box::new(m20261123_000085_media_files::Migration),
+            Box::new(m20261123_000090_organization_events::Migration),
         ]
     }
 }

@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 26] = [
+pub(crate) const TABLES: [TablePrivileges; 28] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -124,6 +124,25 @@ pub(crate) const TABLES: [TablePrivileges; 26] = [
     tenant_owned("media_files"),
     tenant_owned("session_upkeep"),
     tenant_owned("session_leftovers"),
+    TablePrivileges {
+        table: "organization_events",
+        // A message may turn out to be another; what was told of it stays as it was told.
+        tenant: Some((
+            Rows::OwnedBy("organization_id"),
+            "SELECT, INSERT, UPDATE (message_id)",
+        )),
+        platform: ALL,
+        deletable: None,
+    },
+    TablePrivileges {
+        table: "organization_event_counters",
+        tenant: Some((
+            Rows::OwnedBy("organization_id"),
+            "SELECT, INSERT, UPDATE (last_number)",
+        )),
+        platform: ALL,
+        deletable: None,
+    },
     platform_only("leases"),
     platform_only("processes"),
     platform_only("user_passwords"),

@@ -11,6 +11,7 @@ mod leases;
 mod leftovers;
 mod media;
 mod messages;
+mod organization_events;
 mod organizations;
 mod people;
 mod placement;
@@ -30,7 +31,7 @@ use wahana_domain::{AuditEntry, Clock, OrganizationId, Timestamp};
 
 use crate::{
     KeyRing, Store, StoreError, audit,
-    cache::Generations,
+    commit_news::CommitNews,
     tenant::{Tenant, TenantTx},
     transaction::{Access, Transaction},
 };
@@ -95,8 +96,8 @@ impl PlatformTx {
     }
 
     /// The same transaction, and from now on there is one organization in it.
-    pub(crate) fn of(self, tenant: Tenant, generations: Generations) -> TenantTx {
-        TenantTx::within(self.transaction, tenant, self.clock, generations)
+    pub(crate) fn of(self, tenant: Tenant, news: CommitNews) -> TenantTx {
+        TenantTx::within(self.transaction, tenant, self.clock, news)
     }
 
     /// Adds a row to the audit log: acts of the platform, and of people who belong to no organization,

@@ -34,7 +34,7 @@ impl PlatformTx {
         }
         if self.transaction.get_database_backend() == DbBackend::Sqlite {
             // There is one writer, and this is it.
-            return Ok(Some(self.of(tenant, store.generations().clone())));
+            return Ok(Some(self.of(tenant, store.news().clone())));
         }
         let tx = store.write(tenant).await?;
         Ok(Some(tx.beside(self.transaction)))

@@ -13,8 +13,8 @@ use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, idempotency_key, job, message, message_usage, password_reset, process, session_activity,
-        session_transition, sign_in, waha_event,
+        audit_entry, idempotency_key, job, message, message_usage, organization_event, password_reset,
+        process, session_activity, session_transition, sign_in, waha_event,
     },
     transaction::within_database,
 };
@@ -31,6 +31,14 @@ impl PlatformTx {
             .add(Column::ReceivedAt.lt(before.as_micros()))
             .add(Column::State.is_in(["applied", "ignored"]));
         self.delete_batch::<Entity>(Column::ReceivedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes what was told to every organization and was written down before then; says how much.
+    pub async fn delete_organization_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use organization_event::{Column, Entity};
+        let condition = Column::CreatedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
             .await
     }
 

@@ -1,11 +1,14 @@
 //! The organization's sessions.
 
+mod announce;
 mod history;
 mod list;
 mod moving;
 mod news;
 mod observation;
 mod row;
+
+use std::collections::HashMap;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel};
 use wahana_domain::{
@@ -37,6 +40,7 @@ pub struct SessionChange {
 
 /// Adds a session.
 pub async fn insert(tx: &TenantTx, new: &Session) -> Result<(), StoreError> {
+    announce::created(tx, new.id);
     tx.insert(row::to_row(new)?.into_active_model().reset_all()).await
 }
 
@@ -81,6 +85,26 @@ pub async fn with_ids(tx: &TenantTx, ids: &[SessionId]) -> Result<Vec<Session>, 
     rows.into_iter().map(from_row).collect()
 }
 
+/// The names of these sessions, also of those that were deleted.
+pub async fn names(
+    tx: &TenantTx,
+    ids: impl IntoIterator<Item = SessionId>,
+) -> Result<HashMap<SessionId, SessionName>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(SessionId::as_uuid).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = tx
+        .find::<session::Entity>()
+        .filter(Column::Id.is_in(ids))
+        .all()
+        .await?;
+    rows.into_iter()
+        .map(from_row)
+        .map(|session| session.map(|session| (session.id, session.name)))
+        .collect()
+}
+
 /// Says on a session what went wrong, where nothing better is known.
 pub async fn set_last_error(tx: &TenantTx, id: SessionId, error: &str) -> Result<(), StoreError> {
     tx.update::<session::Entity>()
@@ -94,13 +118,20 @@ pub async fn set_last_error(tx: &TenantTx, id: SessionId, error: &str) -> Result
 
 /// Says on a session why it is not to be trusted although it works; `None` that it is.
 pub async fn set_warning(tx: &TenantTx, id: SessionId, warning: Option<&str>) -> Result<(), StoreError> {
+    let Some(row) = lock_row(tx, id).await? else {
+        return Ok(());
+    };
     tx.update::<session::Entity>()
         .set(Column::Warning, warning.map(str::to_owned))
         .set(Column::UpdatedAt, tx.now().as_micros())
         .filter(living(Some(&[id])))
         .run()
         .await?;
-    Ok(())
+    let after = session::Model {
+        warning: warning.map(str::to_owned),
+        ..row.clone()
+    };
+    announce::changed(tx, row, after, tx.now())
 }
 
 /// How many living sessions there are.
@@ -174,17 +205,17 @@ pub async fn set_desired_status(
 
 /// Marks a session as deleted; its name is free again. Says whether it was living.
 pub async fn delete(tx: &TenantTx, id: SessionId) -> Result<bool, StoreError> {
-    mark_deleted(tx, living(Some(&[id]))).await
+    mark_deleted(tx, id, living(Some(&[id]))).await
 }
 
 /// The same, if the organization still wants that: it may have thought better of it. Says whether it was
 /// done.
 pub async fn finish_deletion(tx: &TenantTx, id: SessionId) -> Result<bool, StoreError> {
     let is_wanted = Column::DesiredStatus.eq(DesiredStatus::Deleted.as_str());
-    mark_deleted(tx, living(Some(&[id])).add(is_wanted)).await
+    mark_deleted(tx, id, living(Some(&[id])).add(is_wanted)).await
 }
 
-async fn mark_deleted(tx: &TenantTx, condition: Condition) -> Result<bool, StoreError> {
+async fn mark_deleted(tx: &TenantTx, id: SessionId, condition: Condition) -> Result<bool, StoreError> {
     let now = tx.now().as_micros();
     let deleted = tx
         .update::<session::Entity>()
@@ -194,6 +225,9 @@ async fn mark_deleted(tx: &TenantTx, condition: Condition) -> Result<bool, Store
         .filter(condition)
         .run()
         .await?;
+    if deleted == 1 {
+        announce::deleted(tx, id);
+    }
     Ok(deleted == 1)
 }
 

@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 use uuid::Uuid;
 use wahana_domain::{SessionId, SessionStatus, Timestamp, WahaAddress};
 
-use super::{history, living, lock_row};
+use super::{announce, history, living, lock_row};
 use crate::{
     StoreError, TenantTx,
     entity::{
@@ -62,6 +62,15 @@ pub async fn relocate(tx: &TenantTx, relocation: &Relocation) -> Result<bool, St
         .run()
         .await?;
     forget_upkeep(tx, relocation.session).await?;
+    let after = session::Model {
+        status: relocation.status.as_str().to_owned(),
+        waha_status: relocation.waha_status.clone(),
+        last_error: Some(relocation.last_error.clone()),
+        warning: None,
+        observed_at: Some(now),
+        ..row.clone()
+    };
+    announce::changed(tx, row, after, tx.now())?;
     Ok(true)
 }
 

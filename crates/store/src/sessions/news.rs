@@ -6,7 +6,7 @@
 use wahana_domain::{PhoneNumber, SessionId, SessionStatus, Timestamp};
 
 use super::{
-    history, living, lock_row, number_is_taken,
+    announce, history, living, lock_row, number_is_taken,
     observation::{NUMBER_TAKEN, Verdict, seen_at},
 };
 use crate::{
@@ -61,6 +61,7 @@ pub async fn hear(tx: &TenantTx, id: SessionId, news: &StatusNews) -> Result<boo
         };
     }
     let number = number(tx, &row, news).await?;
+    let mut after = row.clone();
     let mut update = tx
         .update::<session::Entity>()
         .set(Column::ErrorCount, row.error_count + failures)
@@ -71,9 +72,13 @@ pub async fn hear(tx: &TenantTx, id: SessionId, news: &StatusNews) -> Result<boo
             .set(Column::Status, status.as_str())
             .set(Column::WahaStatus, news.waha_status.clone())
             .set(Column::ObservedAt, news.happened_at.as_micros());
+        status.as_str().clone_into(&mut after.status);
+        after.waha_status = Some(news.waha_status.clone());
+        after.observed_at = Some(news.happened_at.as_micros());
         if !status.is_working() {
             // It was about a session that works.
             update = update.set(Column::Warning, None::<String>);
+            after.warning = None;
         }
     }
     match number {
@@ -91,7 +96,13 @@ pub async fn hear(tx: &TenantTx, id: SessionId, news: &StatusNews) -> Result<boo
                 .set(Column::PhoneNumberAt, news.happened_at.as_micros());
         }
     }
+    after.last_error.clone_from(&last_error);
     update.set(Column::LastError, last_error).run().await?;
+    announce::changed(tx, row, after, news.happened_at)?;
+    if is_latest && status == SessionStatus::ScanQr {
+        // WAHA says it again for each new code.
+        announce::code(tx, id, news.happened_at);
+    }
     Ok(is_latest)
 }
 

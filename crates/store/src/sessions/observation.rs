@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wahana_domain::{PhoneNumber, Session, SessionId, SessionStatus, Timestamp};
 
-use super::{history, living, lock_row};
+use super::{announce, history, living, lock_row};
 use crate::{
     StoreError, TenantTx,
     entity::session::{self, Column},
@@ -210,6 +210,13 @@ pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), Store
         .phone_number
         .as_ref()
         .map(|number| number.as_str().to_owned());
+    let mut after = session::Model {
+        status: change.status.as_str().to_owned(),
+        waha_status: change.waha_status.clone(),
+        last_error: change.last_error.clone(),
+        observed_at: Some(at),
+        ..row.clone()
+    };
     let mut update = tx
         .update::<session::Entity>()
         .set(Column::Status, change.status.as_str())
@@ -227,7 +234,13 @@ pub async fn observe(tx: &TenantTx, change: &ObservedChange) -> Result<(), Store
     if !change.status.is_working() {
         // It was about a session that works.
         update = update.set(Column::Warning, None::<String>);
+        after.warning = None;
     }
     update.run().await?;
+    let has_code = change.status == SessionStatus::ScanQr && row.status != after.status;
+    announce::changed(tx, row, after, change.observed_at)?;
+    if has_code {
+        announce::code(tx, change.session, change.observed_at);
+    }
     Ok(())
 }

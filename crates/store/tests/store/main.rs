@@ -21,6 +21,7 @@ mod messages;
 mod migrations;
 mod observation;
 mod open_transactions;
+mod organization_events;
 mod organizations;
 mod people;
 mod placement;

@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 20] = [
+const SOURCES: [(&str, &str); 21] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -11,6 +11,10 @@ const SOURCES: [(&str, &str); 20] = [
     ("leftovers", include_str!("../../src/platform/leftovers.rs")),
     ("media", include_str!("../../src/platform/media.rs")),
     ("messages", include_str!("../../src/platform/messages.rs")),
+    (
+        "organization_events",
+        include_str!("../../src/platform/organization_events.rs"),
+    ),
     (
         "organizations",
         include_str!("../../src/platform/organizations.rs"),
@@ -72,6 +76,7 @@ media::forget_ended_media
 media::known_storage_keys
 media::media_bytes
 messages::sessions_with_due_messages
+organization_events::last_event_numbers
 organizations::insert_membership
 organizations::insert_organization
 organizations::is_member
@@ -108,6 +113,7 @@ retention::delete_finished_jobs
 retention::delete_idempotency_keys
 retention::delete_message_usage
 retention::delete_messages
+retention::delete_organization_events
 retention::delete_session_activity
 retention::delete_session_transitions
 retention::delete_settled_events

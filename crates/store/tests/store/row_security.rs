@@ -7,7 +7,7 @@ use wahana_testkit::{database::TestDatabase, on_postgres};
 use crate::world::{TestOrganization, World};
 
 /// What the tenant role may read, with the column that says whose a row is.
-const OWNED: [(&str, &str); 8] = [
+const OWNED: [(&str, &str); 10] = [
     ("organizations", "id"),
     ("memberships", "organization_id"),
     ("invitations", "organization_id"),
@@ -16,6 +16,8 @@ const OWNED: [(&str, &str); 8] = [
     ("sessions", "organization_id"),
     ("messages", "organization_id"),
     ("audit_entries", "organization_id"),
+    ("organization_events", "organization_id"),
+    ("organization_event_counters", "organization_id"),
 ];
 /// What it may not even name.
 const PLATFORM_ONLY: [&str; 6] = [

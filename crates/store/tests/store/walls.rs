@@ -11,6 +11,7 @@ use wahana_store::{
     audit::{self, AuditQuery},
     idempotency, invitations, members,
     messages::{self, Accepted},
+    organization_events,
     organizations::{self, OrganizationChange},
     sessions::{
         self, Observation, ServersOfSessions, SessionChange, SessionNamed, SessionQuery, SessionReference,
@@ -22,7 +23,7 @@ use wahana_testkit::{database::TestDatabase, on_both_databases};
 use crate::world::{Belongings, TestOrganization, World};
 
 /// Every table with rows of organizations.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "organizations",
     "memberships",
     "invitations",
@@ -33,6 +34,8 @@ const TABLES: [&str; 11] = [
     "message_contents",
     "idempotency_keys",
     "audit_entries",
+    "organization_events",
+    "organization_event_counters",
     "users",
 ];
 
@@ -76,6 +79,8 @@ async fn everything(tx: &TenantTx) -> String {
     add(&sessions::servers(tx, None).await.unwrap());
     add(&ServersOfSessions { only: None }.load(tx).await.unwrap());
     add(&audit::page(tx, &AuditQuery::default(), 100).await.unwrap());
+    add(&organization_events::last_number(tx).await.unwrap());
+    add(&organization_events::following(tx, 0, 100).await.unwrap());
     text
 }
 

@@ -3,15 +3,18 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    task::JoinHandle,
 };
+
+use super::EventStream;
 
 /// When a test gives up on an answer. Long, because tests share the machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -111,21 +114,44 @@ impl Client {
         self.exchange(method, target, &headers, body.into()).await
     }
 
-    async fn exchange(&self, method: Method, target: &str, headers: &HeaderMap, body: Bytes) -> Answer {
+    /// Opens a stream of events.
+    pub async fn open_stream(&self, target: &str) -> EventStream {
+        let begun = self.begin(Method::GET, target, &self.headers, Bytes::new());
+        let (response, connection) = tokio::time::timeout(PATIENCE, begun)
+            .await
+            .expect("an answer within half a minute");
+        EventStream::new(response, connection)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn begin(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> (Response<Incoming>, JoinHandle<()>) {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = target.parse().expect("a request target");
         *request.headers_mut() = headers.clone();
         let host = HeaderValue::from_str(&self.address.to_string()).expect("an address");
         request.headers_mut().entry(header::HOST).or_insert(host);
+        let stream = TcpStream::connect(self.address).await.expect("the app listens");
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("the app speaks HTTP");
+        let connection = tokio::spawn(async move {
+            // However it ends, the answer shows it.
+            let _ = connection.await;
+        });
+        let response = sender.send_request(request).await.expect("the app answers");
+        (response, connection)
+    }
 
+    async fn exchange(&self, method: Method, target: &str, headers: &HeaderMap, body: Bytes) -> Answer {
         let exchange = async {
-            let stream = TcpStream::connect(self.address).await.expect("the app listens");
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-                .await
-                .expect("the app speaks HTTP");
-            let connection = tokio::spawn(connection);
-            let response = sender.send_request(request).await.expect("the app answers");
+            let (response, connection) = self.begin(method, target, headers, body).await;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.expect("the answer is whole").to_bytes();
             connection.abort();

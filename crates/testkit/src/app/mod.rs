@@ -4,6 +4,7 @@ mod actor;
 mod client;
 mod log;
 mod people;
+mod stream;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use wahana_store::{NewServer, Store, Tenant, sessions};
 pub use self::actor::{Actor, By, Home};
 pub use self::client::{Answer, Client};
 pub use self::people::Sees;
+pub use self::stream::{EventStream, ServerSentEvent};
 use self::{
     log::{REQUEST_SPAN, RequestLog},
     people::{Homes, Person},

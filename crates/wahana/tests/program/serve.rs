@@ -98,7 +98,7 @@ impl Drop for Server {
     }
 }
 
-fn rest(mut stream: TcpStream) -> String {
+fn rest(mut stream: impl Read) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
@@ -263,4 +263,35 @@ fn it_does_not_start_on_what_it_cannot_serve_and_says_why() {
         refused.contains("cannot listen") && refused.contains(&address),
         "{refused}"
     );
+}
+
+#[test]
+fn an_open_stream_ends_when_the_process_is_told_to_stop() {
+    let installation = Installation::ready();
+    let run = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        installation.run(&arguments)
+    };
+    run("organizations create --name Shops").expect_success();
+    run("users create --email owner@example.com --organization Shops --role owner").expect_success();
+    let token = run("--json tokens create --organization Shops --user owner@example.com").json();
+    let mut server = Server::start(&installation, &[]);
+    let mut stream = BufReader::new(server.send(&format!(
+        "GET /api/waha/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+        server.address,
+        token["bearer"].as_str().unwrap()
+    )));
+    let mut line = String::new();
+    while !line.starts_with("retry: ") {
+        line.clear();
+        assert_ne!(
+            stream.read_line(&mut line).unwrap(),
+            0,
+            "the stream does not begin"
+        );
+    }
+    server.terminate();
+    // An answer that was cut off would lack its last chunk.
+    assert!(rest(stream).ends_with("0\r\n\r\n"));
+    assert!(server.process.wait().unwrap().success());
 }

@@ -1,0 +1,20 @@
+//! What happened in an organization, told to the organization: numbered in the order in which it was committed, and
+//! rendered for who asks.
+
+mod body;
+mod feed;
+mod feeds;
+mod filter;
+mod render;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+pub use body::{
+    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MessageBody, MessageData,
+    MessageStatusData, NoData, StatusData, described_data,
+};
+pub(crate) use feeds::Feeds;
+pub use filter::EventFilter;
+pub use render::RenderedEvent;
+pub use subscription::{Subscription, Told, subscribe};

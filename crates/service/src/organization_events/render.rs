@@ -1,0 +1,210 @@
+//! Making what is told of what was written down: the one place where an event gets its body.
+//!
+//! Bodies are made when they are told, from what is kept then. Of a message that is not kept any more, they say that
+//! it was there.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use wahana_domain::{
+    EventType, Happening, MessageId, OrganizationId, SessionId, SessionName,
+    organization_event::MessageProgress,
+};
+use wahana_store::{
+    StoreError, TenantTx,
+    messages::{self, DescribedMessage},
+    organization_events::WrittenEvent,
+    sessions,
+};
+
+use super::body::{
+    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MessageBody, MessageData,
+    MessageStatusData, NoData, StatusData,
+};
+use crate::ServiceError;
+
+/// An event as it is told.
+#[derive(Debug)]
+pub struct RenderedEvent {
+    /// Its place among the organization's events.
+    pub number: i64,
+    /// Its type; `None` for one that this release does not know, which it tells nobody.
+    pub event_type: Option<EventType>,
+    /// The session that it is about; `None` for what concerns the organization.
+    pub session: Option<SessionId>,
+    /// Its body, as JSON.
+    pub json: String,
+}
+
+/// What events refer to, looked up for many at once.
+pub(super) struct Referred {
+    organization: OrganizationId,
+    sessions: HashMap<SessionId, SessionName>,
+    messages: HashMap<MessageId, DescribedMessage>,
+}
+
+impl Referred {
+    /// Looks up what these events refer to.
+    pub(super) async fn by(tx: &TenantTx, events: &[WrittenEvent]) -> Result<Self, StoreError> {
+        let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
+        Ok(Self {
+            organization: tx.organization_id(),
+            sessions: sessions::names(tx, events.iter().filter_map(|event| event.session)).await?,
+            messages: described
+                .into_iter()
+                .map(|message| (message.id, message))
+                .collect(),
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(
+        organization: OrganizationId,
+        sessions: impl IntoIterator<Item = (SessionId, SessionName)>,
+        messages: impl IntoIterator<Item = DescribedMessage>,
+    ) -> Self {
+        Self {
+            organization,
+            sessions: sessions.into_iter().collect(),
+            messages: messages
+                .into_iter()
+                .map(|message| (message.id, message))
+                .collect(),
+        }
+    }
+
+    /// Makes an event's body.
+    pub(super) fn render(&self, event: &WrittenEvent) -> Result<RenderedEvent, ServiceError> {
+        let mut rendered = RenderedEvent {
+            number: event.number,
+            event_type: None,
+            session: event.session,
+            json: String::new(),
+        };
+        let Some(event_type) = EventType::from_word(&event.event_type) else {
+            return Ok(rendered);
+        };
+        let happening = Happening::parse(event_type, &event.data)
+            .map_err(|error| ServiceError::Internal(format!("event {} cannot be told: {error}", event.id)))?;
+        rendered.event_type = Some(event_type);
+        rendered.json = match &happening {
+            Happening::SessionCreated | Happening::SessionDeleted | Happening::SessionQr => {
+                self.body(event, event_type, NoData {})
+            }
+            Happening::SessionStatus(change) => self.body(
+                event,
+                event_type,
+                StatusData {
+                    status: &change.status,
+                    previous_status: &change.previous_status,
+                    waha_status: change.waha_status.as_deref(),
+                    reason: change.reason.as_deref(),
+                },
+            ),
+            Happening::SessionHealth(change) => self.body(
+                event,
+                event_type,
+                HealthData {
+                    health_status: &change.health_status,
+                    previous_health_status: &change.previous_health_status,
+                    reason: &change.reason,
+                },
+            ),
+            Happening::MessageReceived(progress) | Happening::MessageSent(progress) => {
+                self.message(event, event_type, progress)
+            }
+            Happening::MessageStatus(progress) => self.message_status(event, event_type, progress),
+            Happening::CallReceived(call) => self.body(
+                event,
+                event_type,
+                CallData {
+                    call_id: call.call_id.as_deref(),
+                    from: call.from.as_deref(),
+                    is_video: call.is_video,
+                    is_group: call.is_group,
+                },
+            ),
+            Happening::GroupChanged(change) => self.body(
+                event,
+                event_type,
+                GroupData {
+                    group_id: change.group_id.as_deref(),
+                    change: &change.change,
+                },
+            ),
+            Happening::WebhookEndpointDisabled(disabled) => self.body(
+                event,
+                event_type,
+                EndpointDisabledData {
+                    endpoint_id: disabled.endpoint_id,
+                    reason: &disabled.reason,
+                },
+            ),
+        }?;
+        Ok(rendered)
+    }
+
+    fn message(
+        &self,
+        event: &WrittenEvent,
+        event_type: EventType,
+        progress: &MessageProgress,
+    ) -> Result<String, ServiceError> {
+        let data = MessageData {
+            message_id: event.message.unwrap_or_default(),
+            status: &progress.status,
+            message: self.described(event),
+        };
+        self.body(event, event_type, data)
+    }
+
+    fn message_status(
+        &self,
+        event: &WrittenEvent,
+        event_type: EventType,
+        progress: &MessageProgress,
+    ) -> Result<String, ServiceError> {
+        let data = MessageStatusData {
+            message_id: event.message.unwrap_or_default(),
+            status: &progress.status,
+            previous_status: progress.previous_status.as_deref(),
+            message: self.described(event),
+        };
+        self.body(event, event_type, data)
+    }
+
+    fn described(&self, event: &WrittenEvent) -> Option<MessageBody<'_>> {
+        let message = self.messages.get(&event.message?)?;
+        Some(MessageBody {
+            id: message.id,
+            waha_message_id: message.waha_message_id.as_deref(),
+            chat_id: &message.chat_id,
+            direction: message.direction.as_str(),
+            r#type: message.kind.as_str(),
+            sender: message.sender.as_deref(),
+            timestamp: message.at,
+        })
+    }
+
+    fn body<D: Serialize>(
+        &self,
+        event: &WrittenEvent,
+        event_type: EventType,
+        data: D,
+    ) -> Result<String, ServiceError> {
+        let session = event.session.and_then(|id| self.sessions.get(&id));
+        let body = EventBody {
+            number: event.number,
+            id: event.id,
+            r#type: event_type.as_str(),
+            version: event_type.version(),
+            organization_id: self.organization,
+            session_id: event.session,
+            session_name: session.map(SessionName::as_str),
+            happened_at: event.happened_at,
+            data,
+        };
+        serde_json::to_string(&body)
+            .map_err(|error| ServiceError::Internal(format!("event {} cannot be written: {error}", event.id)))
+    }
+}

@@ -1,0 +1,105 @@
+//! What happened in the organization, in the order in which it is told: numbered without gaps, until the oldest are
+//! deleted.
+
+pub(crate) mod outbox;
+
+use sea_orm::{ColumnTrait, Order};
+use uuid::Uuid;
+use wahana_domain::{EventId, MessageId, NewOrganizationEvent, SessionId, Timestamp};
+
+use crate::{
+    StoreError, TenantTx,
+    entity::{
+        organization_event::{Column, Entity, Model},
+        organization_event_counter,
+    },
+};
+
+/// An event as it was written down. What it says depends on its type, which a newer release may have written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenEvent {
+    /// Its place among the organization's events, from 1.
+    pub number: i64,
+    /// Its id, the same each time that it is told.
+    pub id: EventId,
+    /// The word of its type.
+    pub event_type: String,
+    /// The session that it is about; `None` for what concerns the organization.
+    pub session: Option<SessionId>,
+    /// The message that it is about.
+    pub message: Option<MessageId>,
+    /// What is kept of it, as JSON.
+    pub data: String,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// When it was written down.
+    pub created_at: Timestamp,
+}
+
+/// Events that follow a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// These, without a gap; none if nothing has happened since.
+    Events(Vec<WrittenEvent>),
+    /// Some that followed are deleted, or the number was never given: the last that was given is this.
+    Lost(i64),
+}
+
+/// Notes what happened. It is written when the transaction commits, and not if it does not.
+pub fn raise(tx: &TenantTx, event: NewOrganizationEvent) {
+    tx.outbox().add(event);
+}
+
+/// The number of the last event; 0 if there never was any.
+pub async fn last_number(tx: &TenantTx) -> Result<i64, StoreError> {
+    let counter = tx.find::<organization_event_counter::Entity>().one().await?;
+    Ok(counter.map_or(0, |counter| counter.last_number))
+}
+
+/// The first events after a number.
+pub async fn following(tx: &TenantTx, number: i64, limit: u64) -> Result<Following, StoreError> {
+    // Before the rows: what is committed between the two questions would else seem to be lost.
+    let last = last_number(tx).await?;
+    let rows = tx
+        .find::<Entity>()
+        .filter(Column::Number.gt(number))
+        .order_by(Column::Number, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    // Numbers have no gaps but where rows were deleted.
+    let expected = number.saturating_add(1)..;
+    let is_whole = expected.zip(&rows).all(|(expected, row)| row.number == expected);
+    if !is_whole || (rows.is_empty() && number != last) {
+        return Ok(Following::Lost(last));
+    }
+    Ok(Following::Events(rows.into_iter().map(from_row).collect()))
+}
+
+/// How far back events of a message are looked for that turned out to be another one: WAHA told of it a moment ago.
+const MOMENT: i64 = 10_000;
+
+/// Lets the events of a message that turned out to be another one tell of that.
+pub(crate) async fn point_to(tx: &TenantTx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
+    let since = last_number(tx).await?.saturating_sub(MOMENT);
+    tx.update::<Entity>()
+        .set(Column::MessageId, to)
+        .filter(Column::Number.gt(since))
+        .filter(Column::MessageId.eq(from))
+        .run()
+        .await?;
+    Ok(())
+}
+
+fn from_row(row: Model) -> WrittenEvent {
+    WrittenEvent {
+        number: row.number,
+        id: row.id.into(),
+        event_type: row.r#type,
+        session: row.session_id.map(SessionId::from),
+        message: row.message_id.map(MessageId::from),
+        data: row.data,
+        happened_at: Timestamp::from_micros(row.happened_at),
+        created_at: Timestamp::from_micros(row.created_at),
+    }
+}
