@@ -53,6 +53,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Kill wahana at random while messages go out, and look whether each went out once.
+    Torture {
+        /// For how long, in minutes.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        minutes: u32,
+    },
     /// Measure wahana side by side with yardsticks.
     Bench(bench::Options),
     /// Check everything that can be checked without running the product.
@@ -82,6 +88,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Demo { release, arguments } => demo::run(release, &arguments)?,
         Task::Test { arguments } => return test::run(&arguments),
+        Task::Torture { minutes } => return test::torture(minutes),
         Task::Bench(options) => bench::run(options)?,
         Task::Check => check::run()?,
         Task::Advisories => check::advisories()?,

@@ -13,6 +13,32 @@ use crate::system_packages;
 
 /// Runs the tests with the servers they need. Prints nothing after the test runner's summary.
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    run_with(arguments, &[])
+}
+
+/// Kills processes at random while messages go out, on each database and for each kind of WAHA in turn.
+pub(crate) fn torture(minutes: u32) -> anyhow::Result<ExitCode> {
+    /// On SQLite and PostgreSQL, where WAHA can be asked for a message and where not.
+    const TESTS: u32 = 4;
+    let arguments = [
+        "--profile",
+        "torture",
+        "-p",
+        "wahana",
+        "--test",
+        "program",
+        "--no-capture",
+        "-E",
+        "test(random_kills)",
+    ];
+    let seconds = (minutes * 60 / TESTS).to_string();
+    run_with(
+        &arguments.map(OsString::from),
+        &[("WAHANA_TORTURE_SECONDS", &seconds)],
+    )
+}
+
+fn run_with(arguments: &[OsString], environment: &[(&str, &str)]) -> anyhow::Result<ExitCode> {
     system_packages::ensure()?;
     NEXTEST.ensure()?;
     let interruption = Interruption::watch()?;
@@ -27,6 +53,7 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     nextest
         .args(arguments)
+        .envs(environment.iter().copied())
         .env("TESTKIT_POSTGRES_URL", postgres.url());
     let mut running = nextest.spawn().context("cannot start cargo nextest")?;
     let status = interruption.wait_for(&mut running)?;

@@ -4,4 +4,5 @@ mod killed;
 mod leaders;
 mod process;
 mod sending;
+mod torture;
 mod world;

@@ -114,6 +114,23 @@ impl<'a> World<'a> {
         answer["data"]["message_id"].as_str().unwrap().to_owned()
     }
 
+    /// Hands in a text with a key of its own; says which message it is, if that was answered.
+    pub(super) async fn hand_in(&self, process: &Process, session: &str, text: &str) -> Option<String> {
+        let url = format!("http://{}/api/waha/sessions/{session}/send-text", process.address);
+        let request = self
+            .http
+            .post(url)
+            .header("authorization", &self.bearer)
+            .header("prefer", "respond-async")
+            .header("idempotency-key", text);
+        let body = json!({"to": "+15550102030", "text": text});
+        let answer = request.json(&body).send().await.ok()?;
+        let status = answer.status();
+        let answer: Value = answer.json().await.ok()?;
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+        Some(answer["data"]["message_id"].as_str().unwrap().to_owned())
+    }
+
     /// The same, paired with a number, and wahana knows that it works.
     pub(super) async fn working(&self, process: &Process, name: &str, number: &str) -> String {
         let waha_name = self.session(process, name, true).await;

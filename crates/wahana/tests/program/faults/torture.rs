@@ -1,0 +1,157 @@
+//! Processes that are killed at random while messages are handed in and go out. By default for some seconds; for as
+//! long as one wants with `cargo xtask torture`.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a run that takes long says how it can be repeated, and what came of it"
+)]
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use waha_sim::WahaSim;
+use wahana_domain::{Clock as _, SystemClock};
+use wahana_testkit::{database::TestDatabase, on_both_databases};
+
+use super::{
+    process::Process,
+    world::{World, eventually},
+};
+
+on_both_databases!(
+    random_kills_lose_nothing_and_send_nothing_twice_where_waha_can_be_asked,
+    random_kills_lose_nothing_and_send_nothing_twice_where_waha_cannot_be_asked,
+);
+
+/// For how many seconds processes are killed.
+const SECONDS: &str = "WAHANA_TORTURE_SECONDS";
+/// A process that is killed has the lanes of its sessions for some seconds more, so there are many sessions.
+const SESSIONS: usize = 12;
+/// How many requests are under way at a time.
+const AT_ONCE: usize = 6;
+/// A process gives up on WAHA after so long here, and its messages are accounted for some seconds later.
+const SETTINGS: &str = "[waha]\nsend_seconds = 2\n[limits]\nmessages_per_minute = 100000\n\
+    messages_per_hour = 1000000\nrequests_per_minute = 1000000\n";
+const OPEN: &str = "SELECT CAST(count(*) AS TEXT) FROM messages WHERE status IN ('queued', 'sending')";
+
+async fn random_kills_lose_nothing_and_send_nothing_twice_where_waha_can_be_asked(database: &TestDatabase) {
+    random_kills(database, "2026.7.1").await;
+}
+
+async fn random_kills_lose_nothing_and_send_nothing_twice_where_waha_cannot_be_asked(
+    database: &TestDatabase,
+) {
+    random_kills(database, "2026.2.1").await;
+}
+
+/// A generator of numbers that need not be good, whose beginning is said so that a run can be repeated.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = SystemClock.now().as_micros().unsigned_abs() | 1;
+        println!("the seed is {seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Texts by their numbers: what was handed in, and which messages wahana made of it.
+#[derive(Default)]
+struct HandedIn {
+    next: usize,
+    /// Sent and not answered, to be sent again with the same key.
+    unanswered: Vec<usize>,
+    messages: BTreeMap<usize, String>,
+}
+
+async fn random_kills(database: &TestDatabase, version: &str) {
+    let seconds = std::env::var(SECONDS).map_or(8, |seconds| seconds.parse().unwrap());
+    let sim = WahaSim::builder().version(version);
+    let world = World::with(database, sim, SETTINGS).await;
+    let mut process = Process::start(&world, "all").await;
+    for number in 0..SESSIONS {
+        let phone = format!("1555000{number:04}");
+        world.working(&process, &format!("s{number}"), &phone).await;
+    }
+    let (mut chance, mut handed_in, mut kills) = (Chance::new(), HandedIn::default(), 0);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        let life = Duration::from_millis(50 + chance.below(1_500));
+        hand_in_for(&world, &process, &mut handed_in, life).await;
+        process.kill();
+        kills += 1;
+        process = Process::start(&world, "all").await;
+    }
+    while !handed_in.unanswered.is_empty() {
+        hand_in_for(&world, &process, &mut handed_in, Duration::ZERO).await;
+    }
+    eventually(async || world.number(OPEN).await == 0).await;
+
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for sent in world.sim.sent_messages() {
+        *times.entry(sent.text.unwrap_or_default()).or_default() += 1;
+    }
+    let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+    for (number, id) in &handed_in.messages {
+        let status = world.message_status(id).await;
+        let sent = times.get(&text(*number)).copied().unwrap_or(0);
+        let is_true = match status.as_str() {
+            "accepted" => sent == 1,
+            "unknown" => sent <= 1,
+            "failed" => sent == 0,
+            _ => false,
+        };
+        assert!(is_true, "message {number} is {status} and was sent {sent} times");
+        *ends.entry(status).or_default() += 1;
+    }
+    let made = world.number("SELECT CAST(count(*) AS TEXT) FROM messages").await;
+    assert_eq!(
+        made,
+        handed_in.messages.len(),
+        "each was made once, however often it was handed in"
+    );
+    println!("{kills} kills, {made} messages: {ends:?}");
+}
+
+/// Hands texts in until the process has lived so long; at least what was not answered before.
+async fn hand_in_for(world: &World<'_>, process: &Process, handed_in: &mut HandedIn, life: Duration) {
+    let end = Instant::now() + life;
+    loop {
+        let mut batch = std::mem::take(&mut handed_in.unanswered);
+        while batch.len() < AT_ONCE && !life.is_zero() {
+            batch.push(handed_in.next);
+            handed_in.next += 1;
+        }
+        let answers = join_all(batch.iter().map(|number| {
+            let session = format!("s{}", number % SESSIONS);
+            async move { world.hand_in(process, &session, &text(*number)).await }
+        }));
+        let left = end
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(500));
+        let answers = tokio::time::timeout(left, answers).await;
+        for (index, number) in batch.iter().enumerate() {
+            match answers.as_ref().ok().and_then(|answers| answers[index].clone()) {
+                Some(id) => drop(handed_in.messages.insert(*number, id)),
+                None => handed_in.unanswered.push(*number),
+            }
+        }
+        if Instant::now() >= end {
+            return;
+        }
+    }
+}
+
+fn text(number: usize) -> String {
+    format!("message {number}")
+}
