@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
     Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, UpdateMany, Value,
-    sea_query::{Expr, IntoCondition, NullOrdering, OnConflict, Query, SimpleExpr},
+    sea_query::{Expr, IntoCondition, LockType, NullOrdering, OnConflict, Query, SimpleExpr},
 };
 use uuid::Uuid;
 use wahana_domain::{Clock, OrganizationId, Timestamp};
@@ -317,10 +317,10 @@ where
         self
     }
 
-    /// Makes other transactions that want the same lock wait until this one ends. SQLite has one
-    /// writer at a time anyway.
+    /// Makes other transactions that want the same lock, or change the row, wait until this one ends. Those that
+    /// only refer to it do not: they would hold what this one waits for. SQLite has one writer at a time anyway.
     pub(crate) fn lock(mut self) -> Self {
-        self.select = self.select.lock_exclusive();
+        self.select = self.select.lock(LockType::NoKeyUpdate);
         self
     }
 

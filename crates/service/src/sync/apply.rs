@@ -48,7 +48,9 @@ pub(super) async fn apply(
             changes.entry(tenant).or_default().push(News::Changed(claim));
         }
     }
-    for (tenant, news) in changes {
+    for (tenant, mut news) in changes {
+        // Others lock sessions in this order, too.
+        news.sort_unstable_by_key(News::session);
         write(store, tenant, &news).await?;
     }
     Ok(changed_on_waha)
@@ -67,6 +69,15 @@ enum News {
     Changed(ObservedChange),
     /// What the organization wanted deleted is gone.
     Deleted(SessionId),
+}
+
+impl News {
+    const fn session(&self) -> SessionId {
+        match self {
+            Self::Changed(change) => change.session,
+            Self::Deleted(session) => *session,
+        }
+    }
 }
 
 async fn write(store: &Store, tenant: Tenant, news: &[News]) -> Result<(), ServiceError> {

@@ -36,8 +36,9 @@ pub(super) async fn store(
             new.push(new_event(one, session));
         }
     }
-    // Two processes that store the same events lock them in the same order.
-    new.sort_unstable_by(|a, b| (a.server, &a.event_id).cmp(&(b.server, &b.event_id)));
+    // Two processes that store the same events lock them in the same order, and sessions in the order in which
+    // whoever applies a snapshot locks them.
+    new.sort_unstable_by(|a, b| (a.session, a.server, &a.event_id).cmp(&(b.session, b.server, &b.event_id)));
     let stored = tx.store_events(&new).await?;
     let again = known.note(&tx, heard).await?;
     tx.commit().await?;
