@@ -40,6 +40,15 @@ const LINE: Line = Line {
     makes_what_is_missing: None,
 };
 
+/// A line of which there is nothing else to say.
+const fn plain(operation: &'static str, who: Who) -> Line {
+    Line {
+        operation,
+        who,
+        ..LINE
+    }
+}
+
 /// Who may call an operation.
 #[derive(Clone, Copy)]
 pub(crate) enum Who {
@@ -121,11 +130,7 @@ const SESSION_MANAGERS: Who = session_users(Role::Admin, Ability::SessionsManage
 
 /// Every operation.
 pub(crate) const LINES: &[Line] = &[
-    Line {
-        operation: "organizations.get",
-        who: EVERY_MEMBER,
-        ..LINE
-    },
+    plain("organizations.get", EVERY_MEMBER),
     // Each is told what they may see.
     Line {
         operation: "events.stream",
@@ -163,11 +168,7 @@ pub(crate) const LINES: &[Line] = &[
         who: managers(Role::Admin, Ability::TokensManage),
         ..LINE
     },
-    Line {
-        operation: "sessions.list",
-        who: READERS,
-        ..LINE
-    },
+    plain("sessions.list", READERS),
     Line {
         operation: "sessions.create",
         who: managers(Role::Admin, Ability::SessionsManage),
@@ -181,57 +182,21 @@ pub(crate) const LINES: &[Line] = &[
         body: Some(|_| json!({"display_name": "Reception"})),
         ..LINE
     },
-    Line {
-        operation: "sessions.delete",
-        who: SESSION_MANAGERS,
-        ..LINE
-    },
+    plain("sessions.delete", SESSION_MANAGERS),
     Line {
         operation: "sessions.start",
         who: SESSION_MANAGERS,
         makes_what_is_missing: Some("201"),
         ..LINE
     },
-    Line {
-        operation: "sessions.stop",
-        who: SESSION_MANAGERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.restart",
-        who: SESSION_MANAGERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.logout",
-        who: SESSION_MANAGERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.status",
-        who: READERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.info",
-        who: READERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.connected",
-        who: READERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.health",
-        who: READERS,
-        ..LINE
-    },
-    Line {
-        operation: "sessions.sync",
-        who: READERS,
-        ..LINE
-    },
+    plain("sessions.stop", SESSION_MANAGERS),
+    plain("sessions.restart", SESSION_MANAGERS),
+    plain("sessions.logout", SESSION_MANAGERS),
+    plain("sessions.status", READERS),
+    plain("sessions.info", READERS),
+    plain("sessions.connected", READERS),
+    plain("sessions.health", READERS),
+    plain("sessions.sync", READERS),
     Line {
         operation: "sessions.qr",
         who: SESSION_MANAGERS,
@@ -316,11 +281,7 @@ pub(crate) const LINES: &[Line] = &[
         answer: "404 NOT_FOUND",
         ..LINE
     },
-    Line {
-        operation: "auth.logout",
-        who: Who::InPerson,
-        ..LINE
-    },
+    plain("auth.logout", Who::InPerson),
     Line {
         operation: "auth.change_password",
         who: Who::InPerson,
@@ -344,32 +305,16 @@ pub(crate) const LINES: &[Line] = &[
         },
         ..LINE
     },
-    Line {
-        operation: "operations.health",
-        who: Who::Anybody,
-        ..LINE
-    },
-    Line {
-        operation: "operations.readiness",
-        who: Who::Anybody,
-        ..LINE
-    },
+    plain("operations.health", Who::Anybody),
+    plain("operations.readiness", Who::Anybody),
     Line {
         operation: "operations.metrics",
         who: Who::Anybody,
         answer: "404 NOT_FOUND",
         ..LINE
     },
-    Line {
-        operation: "platform.audit_log.list",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.organizations.list",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.audit_log.list", Who::Operators),
+    plain("platform.organizations.list", Who::Operators),
     Line {
         operation: "platform.organizations.create",
         who: Who::Operators,
@@ -377,37 +322,17 @@ pub(crate) const LINES: &[Line] = &[
         answer: "201",
         ..LINE
     },
-    Line {
-        operation: "platform.organizations.get",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.organizations.get", Who::Operators),
     Line {
         operation: "platform.organizations.update",
         who: Who::Operators,
         body: Some(|_| json!({"limits": {"sessions": 5}})),
         ..LINE
     },
-    Line {
-        operation: "platform.organizations.suspend",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.organizations.resume",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.organizations.close",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.list",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.organizations.suspend", Who::Operators),
+    plain("platform.organizations.resume", Who::Operators),
+    plain("platform.organizations.close", Who::Operators),
+    plain("platform.servers.list", Who::Operators),
     Line {
         operation: "platform.servers.create",
         who: Who::Operators,
@@ -417,11 +342,7 @@ pub(crate) const LINES: &[Line] = &[
         answer: "201",
         ..LINE
     },
-    Line {
-        operation: "platform.servers.get",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.servers.get", Who::Operators),
     Line {
         operation: "platform.servers.update",
         who: Who::Operators,
@@ -436,52 +357,20 @@ pub(crate) const LINES: &[Line] = &[
         answer: "409 CONFLICT",
         ..LINE
     },
-    Line {
-        operation: "platform.servers.remove",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.check",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.drain",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.pause",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.resume",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.unbind",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.servers.undrain",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.servers.remove", Who::Operators),
+    plain("platform.servers.check", Who::Operators),
+    plain("platform.servers.drain", Who::Operators),
+    plain("platform.servers.pause", Who::Operators),
+    plain("platform.servers.resume", Who::Operators),
+    plain("platform.servers.unbind", Who::Operators),
+    plain("platform.servers.undrain", Who::Operators),
     Line {
         operation: "platform.servers.bind",
         who: Who::Operators,
         body: Some(|place| json!({"organization_id": place.organization})),
         ..LINE
     },
-    Line {
-        operation: "platform.tokens.list",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.tokens.list", Who::Operators),
     Line {
         operation: "platform.tokens.create",
         who: Who::Operators,
@@ -489,16 +378,8 @@ pub(crate) const LINES: &[Line] = &[
         answer: "201",
         ..LINE
     },
-    Line {
-        operation: "platform.tokens.revoke",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.users.list",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.tokens.revoke", Who::Operators),
+    plain("platform.users.list", Who::Operators),
     Line {
         operation: "platform.users.create",
         who: Who::Operators,
@@ -506,21 +387,9 @@ pub(crate) const LINES: &[Line] = &[
         answer: "201",
         ..LINE
     },
-    Line {
-        operation: "platform.users.get",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.users.disable",
-        who: Who::Operators,
-        ..LINE
-    },
-    Line {
-        operation: "platform.users.enable",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.users.get", Who::Operators),
+    plain("platform.users.disable", Who::Operators),
+    plain("platform.users.enable", Who::Operators),
     Line {
         operation: "platform.users.memberships.create",
         who: Who::Operators,
@@ -534,11 +403,7 @@ pub(crate) const LINES: &[Line] = &[
         body: Some(|_| json!({"password": "a long new password"})),
         ..LINE
     },
-    Line {
-        operation: "platform.sessions.unassigned",
-        who: Who::Operators,
-        ..LINE
-    },
+    plain("platform.sessions.unassigned", Who::Operators),
     Line {
         operation: "platform.sessions.assign",
         who: Who::Operators,
@@ -553,42 +418,18 @@ pub(crate) const LINES: &[Line] = &[
         answer: "422 VALIDATION_ERROR",
         ..LINE
     },
-    Line {
-        operation: "chats.list",
-        who: MESSAGE_READERS,
-        ..LINE
-    },
+    plain("chats.list", MESSAGE_READERS),
     Line {
         operation: "messages.list",
         who: MESSAGE_READERS,
         query: "?chat_id=15550001111@c.us",
         ..LINE
     },
-    Line {
-        operation: "messages.get",
-        who: MESSAGE_READERS,
-        ..LINE
-    },
-    Line {
-        operation: "messages.media",
-        who: MESSAGE_READERS,
-        ..LINE
-    },
-    Line {
-        operation: "messages.cancel",
-        who: SENDERS,
-        ..LINE
-    },
-    Line {
-        operation: "contacts.list",
-        who: CONTACT_READERS,
-        ..LINE
-    },
-    Line {
-        operation: "groups.list",
-        who: CONTACT_READERS,
-        ..LINE
-    },
+    plain("messages.get", MESSAGE_READERS),
+    plain("messages.media", MESSAGE_READERS),
+    plain("messages.cancel", SENDERS),
+    plain("contacts.list", CONTACT_READERS),
+    plain("groups.list", CONTACT_READERS),
     Line {
         operation: "messages.send_text",
         who: SENDERS,
