@@ -96,9 +96,16 @@ pub(crate) async fn record(
         .all()
         .await?;
     near.extend(next);
-    let key = |row: &Model| (row.happened_at, subject.progress(&row.new_value));
-    near.sort_by_key(key);
-    let own = (at, subject.progress(seen.value));
+    // Two of the same moment and value are told apart by why: each has its place, whichever came in first.
+    let key = |row: &Model| {
+        (
+            row.happened_at,
+            subject.progress(&row.new_value),
+            row.reason.clone(),
+        )
+    };
+    near.sort_by_cached_key(key);
+    let own = (at, subject.progress(seen.value), seen.reason.map(str::to_owned));
     let (earlier, later) = near.split_at(near.partition_point(|row| key(row) <= own));
     let place = Place {
         before: earlier.last().map(|row| row.new_value.clone()),

@@ -200,6 +200,20 @@ fn every_order_of_events_ends_the_same_on_postgres() {
     every_order_ends_the_same(6, 14, TestDatabase::postgres());
 }
 
+/// Health is unknown after both, for different reasons.
+async fn two_of_the_same_moment_have_one_order(db: &TestDatabase) {
+    let world = World::new(db).await;
+    world.later(Duration::from_hours(1));
+    let status = |word| Happening::Status { word, number: None };
+    let ordered = events(&[(3000, status(6)), (3000, status(5)), (5000, status(1))]);
+    let case = Case {
+        arriving: ordered.iter().rev().cloned().collect(),
+        ordered,
+        batches: vec![1],
+    };
+    check(&world, &case).await.unwrap();
+}
+
 /// A storm: what happens on ten sessions arrives at once, late, doubled and in disorder, and two processes apply
 /// it.
 async fn ten_thousand_events_in_disorder_end_as_the_ordered_ones(db: &TestDatabase) {
@@ -264,4 +278,7 @@ async fn ten_thousand_events_in_disorder_end_as_the_ordered_ones(db: &TestDataba
     assert!(told >= 7_000, "{told}");
 }
 
-on_both_databases!(ten_thousand_events_in_disorder_end_as_the_ordered_ones);
+on_both_databases!(
+    ten_thousand_events_in_disorder_end_as_the_ordered_ones,
+    two_of_the_same_moment_have_one_order,
+);
