@@ -5,8 +5,9 @@ use sea_orm::{DbErr, RuntimeErr};
 /// A failure of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached. Nothing was done; only when a commit ends so, nobody knows.
-    #[error("the database cannot be reached: {0}")]
+    /// The database cannot be reached, or gave up the transaction for another one's sake. Nothing was done; only when
+    /// a commit ends so, nobody knows.
+    #[error("the database cannot do it now: {0}")]
     Unavailable(String),
     /// A rule of uniqueness stands in the way.
     #[error("{0} exists already")]
@@ -66,7 +67,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database could not be reached, so that trying again later may help.
+    /// Whether the database could not do it now, so that trying again later may help.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -207,12 +208,13 @@ pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether this code says that the database cannot work now, whatever it was asked.
+/// Whether this code says that the database cannot do it now, whatever it was asked.
 fn is_away(code: &str) -> bool {
     // PostgreSQL's have five characters: class 08 is a lost connection, 57P a server that goes down or
-    // comes up, 53 has no room, and 25P03 the end of a connection whose transaction did nothing for too long.
+    // comes up, 53 has no room, 25P03 the end of a connection whose transaction did nothing for too long, and
+    // 40001 and 40P01 a transaction that gave way to another.
     let is_postgres = code.len() == 5;
-    let postgres = ["08", "57P", "53", "25P03"]
+    let postgres = ["08", "57P", "53", "25P03", "40001", "40P01"]
         .iter()
         .any(|class| code.starts_with(class));
     // SQLite's are numbers whose lowest byte says the kind: 5 another process writes for too long, 10 the
@@ -229,9 +231,11 @@ mod tests {
 
     #[test]
     fn only_codes_of_a_database_that_cannot_work_now_are_taken_for_that() {
-        // PostgreSQL: a broken connection, a shutdown, too many connections; SQLite: busy, busy after a
+        // PostgreSQL: a broken connection, a shutdown, too many connections, a deadlock; SQLite: busy, busy after a
         // crash, a full disk, an unreadable file.
-        for code in ["08006", "57P01", "53300", "25P03", "5", "261", "13", "14"] {
+        for code in [
+            "08006", "57P01", "53300", "25P03", "40001", "40P01", "5", "261", "13", "14",
+        ] {
             assert!(is_away(code), "{code}");
         }
         // PostgreSQL: a duplicate, a missing privilege, a cancelled statement, a numeric code; SQLite: an

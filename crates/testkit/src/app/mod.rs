@@ -221,8 +221,10 @@ impl TestApp {
     /// are not slowed down by them.
     pub async fn tidy_up(&self) {
         let tx = self.store.platform_read().await.expect("a transaction");
-        let found = tx.sessions_on_server(self.server).await.expect("sessions");
+        let mut found = tx.sessions_on_server(self.server).await.expect("sessions");
         drop(tx);
+        // Whoever still applies a snapshot locks them in this order, too.
+        found.sort_unstable_by_key(|found| found.session.id);
         for tenant in self.tenants {
             let tx = self.store.write(tenant).await.expect("a transaction");
             for session in found.iter().filter(|session| session.tenant == tenant) {
