@@ -118,14 +118,22 @@ impl Services {
         let upstreams = Upstreams::new(store.clone(), http, settings.waha_timeouts, settings.waha_guard);
         let bell = Bell::default();
         let (events, running) = (Wake::default(), TaskTracker::new());
+        let queue = SendQueue::default();
+        let sync = Synchronizer::new(
+            store.clone(),
+            upstreams.clone(),
+            bell.clone(),
+            queue.clone(),
+            &settings,
+        );
         Self {
-            sync: Synchronizer::new(store.clone(), upstreams.clone(), bell.clone(), &settings),
+            sync,
             bell,
             media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
             media_growth: Arc::default(),
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,
-            queue: SendQueue::default(),
+            queue,
             feeds: Feeds::new(store.clone()),
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),

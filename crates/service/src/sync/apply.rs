@@ -11,15 +11,24 @@ use wahana_store::{
 
 use crate::{ServiceError, audit};
 
+/// What was new in a server's list.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// Of how many sessions WAHA's status had changed.
+    pub(super) changed_on_waha: usize,
+    /// The sessions that did not work before and do now.
+    pub(super) working_again: Vec<(Tenant, SessionId)>,
+}
+
 /// Compares a server's list with the sessions that a transaction sees, and writes what is new, each
-/// organization's in a transaction of its own. Says of how many sessions WAHA's status had changed.
+/// organization's in a transaction of its own.
 pub(super) async fn apply(
     store: &Store,
     tx: PlatformTx,
     server: ServerId,
     asked_at: Timestamp,
     listed: &[WahaSession],
-) -> Result<usize, ServiceError> {
+) -> Result<Applied, ServiceError> {
     let listed: HashMap<&str, &WahaSession> = listed
         .iter()
         .map(|session| (session.name.as_str(), session))
@@ -28,7 +37,7 @@ pub(super) async fn apply(
     drop(tx);
 
     let mut changes: HashMap<Tenant, Vec<News>> = HashMap::new();
-    let mut changed_on_waha = 0;
+    let mut applied = Applied::default();
     for SessionOnServer { tenant, session } in known {
         let listed = listed.get(session.waha.name.as_str()).copied();
         let observation = observation(listed, asked_at);
@@ -40,7 +49,10 @@ pub(super) async fn apply(
         } else if let Some(change) = observation.change(&session) {
             // WAHA says nothing of what it forgot, nor of what was before wahana first looked.
             let is_told = listed.is_some() && session.observed_at.is_some();
-            changed_on_waha += usize::from(is_told && change.waha_status != session.waha_status);
+            applied.changed_on_waha += usize::from(is_told && change.waha_status != session.waha_status);
+            if change.status.is_working() && !session.status.is_working() {
+                applied.working_again.push((tenant, session.id));
+            }
             changes.entry(tenant).or_default().push(News::Changed(change));
         } else if let Some(claim) = observation.claim(&session)
             && is_free(store, tenant, &claim).await?
@@ -53,7 +65,7 @@ pub(super) async fn apply(
         news.sort_unstable_by_key(News::session);
         write(store, tenant, &news).await?;
     }
-    Ok(changed_on_waha)
+    Ok(applied)
 }
 
 /// Whether no other session of the organization holds the number any more.

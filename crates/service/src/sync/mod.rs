@@ -21,7 +21,9 @@ use futures_util::future::join_all;
 use wahana_domain::{ServerId, Timestamp};
 use wahana_store::Store;
 
-use crate::{ServiceError, ServiceSettings, events::Gap, reconcile::Bell, upstream::Upstreams};
+use crate::{
+    ServiceError, ServiceSettings, events::Gap, messages::SendQueue, reconcile::Bell, upstream::Upstreams,
+};
 use unchanged::{Compared, Listed};
 use view::{Flight, View, Wanted};
 
@@ -48,12 +50,19 @@ struct Shared {
     wait: Duration,
     views: RwLock<HashMap<ServerId, Arc<View>>>,
     bell: Bell,
+    queue: SendQueue,
     gap: Gap,
     hears_events: bool,
 }
 
 impl Synchronizer {
-    pub(crate) fn new(store: Store, upstreams: Upstreams, bell: Bell, settings: &ServiceSettings) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        upstreams: Upstreams,
+        bell: Bell,
+        queue: SendQueue,
+        settings: &ServiceSettings,
+    ) -> Self {
         Self(Arc::new(Shared {
             store,
             upstreams,
@@ -61,6 +70,7 @@ impl Synchronizer {
             wait: settings.sync_wait,
             views: RwLock::default(),
             bell,
+            queue,
             gap: Gap::default(),
             hears_events: settings.hook_url.is_some(),
         }))
@@ -182,9 +192,14 @@ impl Synchronizer {
         if view.covers(&comparison) {
             drop(tx);
         } else {
-            changes = apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
+            let applied = apply::apply(&self.0.store, tx, server, asked_at, &sessions).await?;
+            changes = applied.changed_on_waha;
             view.compared(comparison);
             self.0.bell.ring(server);
+            // What waits for a session to work may go on.
+            for (tenant, session) in applied.working_again {
+                self.0.queue.wake(tenant, session);
+            }
         }
         let (own, gap) = (&self.0, &self.0.gap);
         gap.look(&own.store, &upstream.server, own.hears_events, changes, asked_at)
