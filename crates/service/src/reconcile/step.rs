@@ -157,7 +157,7 @@ impl Reconciler {
             Ok(Said::Gone) => Some(sync::observation(None, came.answered_at)),
             Ok(Said::Nothing) | Err(_) => None,
         };
-        let mut change = observed.and_then(|observation| observation.change(&intent.session));
+        let mut change = observed.and_then(|observation| observation.answer(&intent.session));
         loop {
             let Some(tx) = self.0.leadership.write(lease, need.tenant).await? else {
                 tracing::warn!(

@@ -9,12 +9,14 @@ use waha_client::WahaError;
 use wahana_domain::{AuditOutcome, Session, Timestamp};
 use wahana_store::{hooks, sessions as stored, upkeep};
 
-use super::call::{Action, Call, Said};
+use super::{
+    answer::write_answer,
+    call::{Action, Call, Said},
+};
 use crate::{
     Context, ServiceError, Services,
     access::{Granted, ManageSessions, Owned},
     audit, reconcile,
-    sync::{self, observe},
     upstream::{may_have_happened, paused, refused_session},
 };
 
@@ -135,7 +137,8 @@ async fn conclude(
         services.sync.outdate(session.waha.server);
     }
     if let Ok(said) = &outcome {
-        observe_answer(services, context, session, action, answered_at, said).await?;
+        let is_unpaired = action == Action::Logout;
+        write_answer(services, tenant, session, said, answered_at, is_unpaired).await?;
     }
     let tx = services.store.write(tenant).await?;
     if happened_perhaps && let Some(wish) = action.wish() {
@@ -156,35 +159,5 @@ async fn conclude(
     match failure {
         Some(error) => Err(error),
         None => Ok(Arc::new(now_known.unwrap_or_else(|| session.clone()))),
-    }
-}
-
-/// Writes down what WAHA said of the session after the call.
-async fn observe_answer(
-    services: &Services,
-    context: &Context,
-    session: &Session,
-    action: Action,
-    answered_at: Timestamp,
-    said: &Said,
-) -> Result<(), ServiceError> {
-    let tenant = context.caller.tenant();
-    let observation = match said {
-        Said::Session(said) => Some(sync::observation(Some(said), answered_at)),
-        Said::Gone => Some(sync::observation(None, answered_at)),
-        Said::Nothing => {
-            services.sync.outdate(session.waha.server);
-            None
-        }
-    };
-    match observation.and_then(|observation| observation.change(session)) {
-        Some(change) if action == Action::Logout => {
-            observe(&services.store, tenant, &change.without_number()).await
-        }
-        Some(change) => observe(&services.store, tenant, &change).await,
-        None if action == Action::Logout => {
-            sync::forget_number(&services.store, tenant, session, answered_at).await
-        }
-        None => Ok(()),
     }
 }

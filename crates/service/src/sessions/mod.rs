@@ -1,6 +1,7 @@
 //! Sessions: seeing them, making them, and telling WAHA what is wanted of them.
 
 mod actions;
+mod answer;
 mod call;
 mod create;
 mod hooking;

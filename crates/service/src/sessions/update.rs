@@ -11,7 +11,7 @@ use wahana_store::{
     upkeep,
 };
 
-use super::hooking::WantedWebhook;
+use super::{Said, answer::write_answer, hooking::WantedWebhook};
 use crate::{
     Context, ServiceError, Services, SyncReport,
     access::{Granted, ManageSessions, Owned, ReadSessions},
@@ -65,8 +65,11 @@ async fn update_to_the_end(
         tx.commit().await?;
         let webhook = WantedWebhook::of(services, session, &known)?;
         let configured = configure(&upstream, session, changes, webhook.as_ref()).await;
-        if let Ok(true) = configured {
-            applied = webhook.map(|webhook| webhook.version());
+        let answered_at = services.now();
+        if let Ok(Configured::Anew { said, has_webhook }) = &configured {
+            applied = webhook.filter(|_| *has_webhook).map(|webhook| webhook.version());
+            // It was restarted for it: whoever asked WAHA meanwhile found it stopped.
+            write_answer(services, tenant, session, said, answered_at, false).await?;
         }
         if let Err(unconfigured) = configured {
             let failure = unconfigured.refusal(context, session);
@@ -74,6 +77,7 @@ async fn update_to_the_end(
             let may_be_going_on = unconfigured.was_sent && may_have_happened(&unconfigured.error);
             reconcile::resume(&tx, session.id, may_be_going_on).await?;
             if may_be_going_on {
+                services.sync.outdate(session.waha.server);
                 let change = SessionChange {
                     configuration: Some(merged),
                     ..Default::default()
@@ -103,6 +107,19 @@ async fn update_to_the_end(
     now_known.map(Arc::new).ok_or(ServiceError::SessionNotFound)
 }
 
+/// What came of writing a configuration to WAHA.
+enum Configured {
+    /// It was so already.
+    AsBefore,
+    /// It was written, and a running session was restarted with it.
+    Anew {
+        /// What WAHA said of the session then.
+        said: Said,
+        /// Whether the session has its webhook since.
+        has_webhook: bool,
+    },
+}
+
 /// Why a configuration was not written to WAHA.
 struct Unconfigured {
     error: WahaError,
@@ -125,14 +142,13 @@ impl Unconfigured {
 }
 
 /// Lays the changes over what the session has on WAHA, and writes it there if that makes a difference:
-/// WAHA's `PUT` replaces the whole configuration and restarts a running session. Says whether the session has
-/// its webhook since then.
+/// WAHA's `PUT` replaces the whole configuration and restarts a running session.
 async fn configure(
     upstream: &Upstream,
     session: &Session,
     changes: &SessionConfiguration,
     webhook: Option<&WantedWebhook>,
-) -> Result<bool, Unconfigured> {
+) -> Result<Configured, Unconfigured> {
     let name = session.waha.name.as_str();
     let found = upstream.waha().session(name).await;
     let found = found.map_err(|error| Unconfigured {
@@ -143,14 +159,20 @@ async fn configure(
     let mut wanted = present.clone();
     wanted.merge(as_map(changes));
     if wanted == present {
-        return Ok(false);
+        return Ok(Configured::AsBefore);
     }
     let has_webhook = webhook.is_some_and(|webhook| webhook.join(&mut wanted));
     let updated = upstream.waha().update_session(name, &wanted).await;
-    updated.map(|_| has_webhook).map_err(|error| Unconfigured {
-        error,
-        was_sent: true,
-    })
+    match updated {
+        Ok(said) => Ok(Configured::Anew {
+            said: Said::from(said),
+            has_webhook,
+        }),
+        Err(error) => Err(Unconfigured {
+            error,
+            was_sent: true,
+        }),
+    }
 }
 
 /// Which fields that the organization set a configuration on WAHA does not have so, by their names: never their

@@ -72,6 +72,19 @@ impl Observation {
     /// What of this is new about a session; `None` if nothing is, or if later news is known.
     #[must_use]
     pub fn change(&self, session: &Session) -> Option<ObservedChange> {
+        let seen = self.answer(session)?;
+        let number_is_known_to_be_taken = session.last_error.as_deref() == Some(NUMBER_TAKEN);
+        let is_new = session.observed_at.is_none()
+            || seen.status != session.status
+            || seen.waha_status != session.waha_status
+            || (seen.phone_number != session.phone_number && !number_is_known_to_be_taken);
+        is_new.then_some(seen)
+    }
+
+    /// What this says of a session, new or not; `None` if later news is known. To be written of WAHA's answer to a
+    /// call that changed the session: what it said before may still be on its way, and is older.
+    #[must_use]
+    pub fn answer(&self, session: &Session) -> Option<ObservedChange> {
         if !self.is_later_than(session.observed_at) {
             return None;
         }
@@ -85,14 +98,6 @@ impl Observation {
             .map_or(SessionStatus::Disconnected, SessionStatus::from_waha);
         // A number that WAHA does not name now was still paired with the session.
         let phone_number = self.phone_number.clone().or_else(|| session.phone_number.clone());
-        let number_is_known_to_be_taken = session.last_error.as_deref() == Some(NUMBER_TAKEN);
-        let is_new = is_first
-            || status != session.status
-            || self.waha_status != session.waha_status
-            || (phone_number != session.phone_number && !number_is_known_to_be_taken);
-        if !is_new {
-            return None;
-        }
         Some(ObservedChange {
             session: session.id,
             status,

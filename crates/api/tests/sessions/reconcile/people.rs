@@ -15,6 +15,7 @@ use crate::world::TickingClock;
 on_both_databases!(
     what_people_do_is_never_undone_while_rounds_go_on,
     a_configuration_that_people_change_is_not_taken_for_a_session_that_stopped,
+    what_a_list_shows_of_a_session_on_the_way_does_not_outlast_the_act,
 );
 
 /// How much time passes at most while somebody's act is under way. Hands are kept off a session for a minute then,
@@ -122,4 +123,19 @@ async fn a_configuration_that_people_change_is_not_taken_for_a_session_that_stop
     .await;
     assert_eq!(watch.by_itself("sessions.start").await, (0, 0));
     assert_eq!(watch.calls("POST /api/sessions/{session}/start"), 0);
+}
+
+async fn what_a_list_shows_of_a_session_on_the_way_does_not_outlast_the_act(database: &TestDatabase) {
+    let watch = Watch::at_speed(database, 0.5).await;
+    let session = watch.session().await;
+    let change = serde_json::json!({"configuration": {"debug": true}});
+    tokio::join!(async { watch.owner.patch("/shop", &change).await.ok() }, async {
+        let name = session.waha.name.as_str();
+        watch.server.sim.wait_for_status(name, Status::Stopped).await;
+        watch.world.clock.advance(Duration::from_secs(6));
+        assert_eq!(watch.owner.status("shop").await["status"], "disconnected");
+    });
+    // The list is young enough for another second.
+    watch.round_after(Duration::from_secs(1)).await;
+    assert_eq!(watch.by_itself("sessions.start").await, (0, 0));
 }

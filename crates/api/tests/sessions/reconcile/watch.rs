@@ -40,8 +40,16 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) async fn with(database: &'a TestDatabase, wishes: Wishes) -> Self {
-        let world = World::with(database, wishes).await;
-        let server = world.server_at_speed("one", None, 0.01).await;
+        Self::over(World::with(database, wishes).await, 0.01).await
+    }
+
+    /// With a WAHA whose own times are so long, as a factor on the real ones.
+    pub(super) async fn at_speed(database: &'a TestDatabase, time_scale: f64) -> Self {
+        Self::over(World::new(database).await, time_scale).await
+    }
+
+    async fn over(world: World<'a>, time_scale: f64) -> Self {
+        let server = world.server_at_speed("one", None, time_scale).await;
         let home = world.organization("a", OrganizationLimits::default()).await;
         let owner = world.member(home, Role::Owner).await;
         let reconciler = Reconciler::new(world.services.clone(), ProcessId::new(), at_once());
