@@ -109,22 +109,45 @@ impl Resource for OfOrganization {
     }
 }
 
-/// The session that the path names.
-pub(crate) enum OfSession {}
+/// Resources that are found by one part of the path, and the session of each for the log.
+macro_rules! named_in_path {
+    ($($(#[$doc:meta])* $resource:ident: $found:ty, $part:literal, of $session:expr;)+) => {$(
+        $(#[$doc])*
+        pub(crate) enum $resource {}
 
-impl Resource for OfSession {
-    type Found = Owned<Session>;
+        impl Resource for $resource {
+            type Found = Owned<$found>;
 
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        scope: &RequestScope,
-    ) -> Result<Owned<Session>, ServiceError> {
-        let session = Owned::<Session>::find(services, caller, path.get("sessionId")).await?;
-        scope.set_session(session.id);
-        Ok(session)
-    }
+            async fn find(
+                services: &Services,
+                caller: &Caller,
+                path: &PathParams,
+                scope: &RequestScope,
+            ) -> Result<Self::Found, ServiceError> {
+                let found = Owned::<$found>::find(services, caller, path.get($part)).await?;
+                let session: fn(&$found) -> Option<SessionId> = $session;
+                if let Some(session) = session(&found) {
+                    scope.set_session(session);
+                }
+                Ok(found)
+            }
+        }
+    )+};
+}
+
+named_in_path! {
+    /// The session that the path names.
+    OfSession: Session, "sessionId", of |session| Some(session.id);
+    /// The message that the path names, sent or received.
+    OfKnownMessage: KnownMessage, "messageId", of |message| Some(message.session_id);
+    /// The message that the path names, by wahana's id, which was handed to wahana.
+    OfMessage: OutgoingMessage, "messageId", of |message| Some(message.session_id);
+    /// The access token that the path names.
+    OfToken: AccessToken, "tokenId", of |_| None;
+    /// The member that the path names, by their user's id.
+    OfMember: Member, "userId", of |_| None;
+    /// The open invitation that the path names.
+    OfInvitation: Invitation, "invitationId", of |_| None;
 }
 
 /// What a call to start names: a session, or one to be made.
@@ -144,89 +167,5 @@ impl Resource for OfStart {
             scope.set_session(session.id);
         }
         Ok(target)
-    }
-}
-
-/// The message that the path names, sent or received.
-pub(crate) enum OfKnownMessage {}
-
-impl Resource for OfKnownMessage {
-    type Found = Owned<KnownMessage>;
-
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        scope: &RequestScope,
-    ) -> Result<Owned<KnownMessage>, ServiceError> {
-        let message = Owned::<KnownMessage>::find(services, caller, path.get("messageId")).await?;
-        scope.set_session(message.session_id);
-        Ok(message)
-    }
-}
-
-/// The access token that the path names.
-pub(crate) enum OfToken {}
-
-impl Resource for OfToken {
-    type Found = Owned<AccessToken>;
-
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        _: &RequestScope,
-    ) -> Result<Owned<AccessToken>, ServiceError> {
-        Owned::<AccessToken>::find(services, caller, path.get("tokenId")).await
-    }
-}
-
-/// The message that the path names, by wahana's id, which was handed to wahana.
-pub(crate) enum OfMessage {}
-
-impl Resource for OfMessage {
-    type Found = Owned<OutgoingMessage>;
-
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        scope: &RequestScope,
-    ) -> Result<Owned<OutgoingMessage>, ServiceError> {
-        let message = Owned::<OutgoingMessage>::find(services, caller, path.get("messageId")).await?;
-        scope.set_session(message.session_id);
-        Ok(message)
-    }
-}
-
-/// The member that the path names, by their user's id.
-pub(crate) enum OfMember {}
-
-impl Resource for OfMember {
-    type Found = Owned<Member>;
-
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        _: &RequestScope,
-    ) -> Result<Owned<Member>, ServiceError> {
-        Owned::<Member>::find(services, caller, path.get("userId")).await
-    }
-}
-
-/// The open invitation that the path names.
-pub(crate) enum OfInvitation {}
-
-impl Resource for OfInvitation {
-    type Found = Owned<Invitation>;
-
-    async fn find(
-        services: &Services,
-        caller: &Caller,
-        path: &PathParams,
-        _: &RequestScope,
-    ) -> Result<Owned<Invitation>, ServiceError> {
-        Owned::<Invitation>::find(services, caller, path.get("invitationId")).await
     }
 }

@@ -3,7 +3,7 @@
 use wahana_domain::{ChatId, FileName, MediaType, MessageKind, MessageText, Session};
 
 use super::{
-    idempotency::{Fingerprint, Recognized},
+    idempotency::Fingerprint,
     outgoing::Outgoing,
     submit::{Request, Schedule, SendOptions, Submitted},
 };
@@ -67,16 +67,9 @@ pub async fn send_media(
     limit: usize,
     options: SendOptions,
 ) -> Result<Submitted, ServiceError> {
-    let SendOptions {
-        schedule,
-        key,
-        answer,
-    } = options;
-    let recognized = key.map(|key| {
-        let fingerprint = fingerprint(session, &message, schedule);
-        Recognized::new(key, fingerprint, answer.clone())
-    });
-    let request = Request::new(services, access, session.id, recognized, answer);
+    let schedule = options.schedule;
+    let fingerprint = || fingerprint(session, &message, schedule);
+    let request = Request::new(services, access, session.id, options, fingerprint);
     let Schedule::Now { wait } = schedule else {
         return Err(FieldErrors::one("send_at", "files can only be sent at once").into());
     };

@@ -16,7 +16,7 @@ use wahana_store::{
 use super::{
     SentMessage,
     attempt::{Attempt, Sender, lease, not_sent},
-    idempotency::{AnswerOf, IdempotencyKey, KeptAnswer, Recognized, earlier},
+    idempotency::{AnswerOf, Fingerprint, IdempotencyKey, KeptAnswer, Recognized, earlier},
     outgoing::{Outgoing, operation},
 };
 use crate::{
@@ -93,9 +93,11 @@ impl<'a> Request<'a> {
         services: &Services,
         access: &'a Granted<SendMessages>,
         session: SessionId,
-        recognized: Option<Recognized>,
-        answer: AnswerOf,
+        options: SendOptions,
+        fingerprint: impl FnOnce() -> Fingerprint,
     ) -> Self {
+        let SendOptions { key, answer, .. } = options;
+        let recognized = key.map(|key| Recognized::new(key, fingerprint(), answer.clone()));
         let context = access.context();
         let sender = Sender {
             tenant: context.caller.tenant(),

@@ -3,7 +3,7 @@
 use wahana_domain::{ChatId, MessageText, Session, Text};
 
 use super::{
-    idempotency::{Fingerprint, Recognized},
+    idempotency::Fingerprint,
     outgoing::Outgoing,
     submit::{Request, Schedule, SendOptions, Submitted},
 };
@@ -41,16 +41,9 @@ pub async fn send_text(
     message: TextMessage,
     options: SendOptions,
 ) -> Result<Submitted, ServiceError> {
-    let SendOptions {
-        schedule,
-        key,
-        answer,
-    } = options;
-    let recognized = key.map(|key| {
-        let fingerprint = fingerprint(session, &message, schedule);
-        Recognized::new(key, fingerprint, answer.clone())
-    });
-    let request = Request::new(services, access, session.id, recognized, answer);
+    let schedule = options.schedule;
+    let fingerprint = || fingerprint(session, &message, schedule);
+    let request = Request::new(services, access, session.id, options, fingerprint);
     match schedule {
         Schedule::Later { send_at, expires_at } => {
             if let Some(earlier) = request.earlier(super::DEFAULT_WAIT).await? {
