@@ -84,9 +84,9 @@ async fn in_the_end_all_sessions_are_as_wanted_and_no_others_are_touched(databas
     eventually(async || world.texts(found).await == expected).await;
 
     // It stays so, and nothing more is done.
-    let (acts, looks) = (acts(&world), world.sim.counts().route(LOOK));
+    let (acts, looks) = (world.acts(), world.sim.counts().route(LOOK));
     eventually(async || world.sim.counts().route(LOOK) > looks + 5).await;
-    assert_eq!(self::acts(&world), acts);
+    assert_eq!(world.acts(), acts);
     assert_eq!(world.sim.counts().session(FOREIGN), 0);
     assert_eq!(world.sim.session_status(FOREIGN), Some(Status::Stopped));
     assert_eq!(world.texts(found).await, expected);
@@ -132,16 +132,4 @@ async fn events_arrive(world: &World<'_>, sessions: &BTreeMap<&str, Made>, resta
 
 async fn insist(world: &World<'_>, owner: &Owner, path: &str) {
     eventually(async || world.asked(owner, Method::POST, path).await.0.is_success()).await;
-}
-
-/// How often WAHA was asked to change something.
-fn acts(world: &World<'_>) -> u64 {
-    let counts = world.sim.counts();
-    let is_act = |route: &&String| !route.starts_with("GET ");
-    counts
-        .by_route
-        .keys()
-        .filter(is_act)
-        .map(|route| counts.route(route))
-        .sum()
 }

@@ -74,7 +74,7 @@ async fn the_storage_is_away(world: &World<'_>, proxy: &CuttingProxy, go_away: i
     .await;
 
     go_away().await;
-    let (before, acts) = (written(world).await, acts(world));
+    let (before, acts) = (written(world).await, world.acts());
     world.sim.stop_session(&session.waha_name).unwrap();
     let event = world.event("evt_during", &session).to_string();
     let delivery = world.delivery(world.hook(None), event);
@@ -87,7 +87,7 @@ async fn the_storage_is_away(world: &World<'_>, proxy: &CuttingProxy, go_away: i
     );
     assert_eq!(written(world).await, before);
     assert_eq!(
-        self::acts(world),
+        world.acts(),
         acts,
         "WAHA was asked for nothing that is not written down"
     );
@@ -115,16 +115,4 @@ async fn the_storage_is_away(world: &World<'_>, proxy: &CuttingProxy, go_away: i
         "SELECT operation FROM audit_entries WHERE actor <> 'system' AND operation = 'sessions.stop'";
     assert_eq!(world.texts(by_people).await, Vec::<String>::new());
     drop(process);
-}
-
-/// How often WAHA was asked to change something.
-fn acts(world: &World<'_>) -> u64 {
-    let counts = world.sim.counts();
-    let is_act = |route: &&String| !route.starts_with("GET ");
-    counts
-        .by_route
-        .keys()
-        .filter(is_act)
-        .map(|route| counts.route(route))
-        .sum()
 }

@@ -54,6 +54,13 @@ pub(crate) struct Made {
 }
 
 impl<'a> World<'a> {
+    /// How often WAHA was asked to change something.
+    pub(crate) fn acts(&self) -> u64 {
+        let counts = self.sim.counts();
+        let acts = counts.by_route.keys().filter(|route| !route.starts_with("GET "));
+        acts.map(|route| counts.route(route)).sum()
+    }
+
     pub(crate) async fn new(database: &'a TestDatabase) -> Self {
         let clock = Arc::new(ShiftedClock::default());
         let store = database.store(clock.clone()).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use waha_sim::{Fault, FaultKind, WahaSim};
+use waha_sim::{Fault, FaultKind};
 use wahana_domain::DeliveryStatus;
 
-use crate::wahana::{Answer, Setup, Wahana};
+use crate::wahana::{Answer, Wahana};
 
 const KEY: (&str, &str) = ("idempotency-key", "order 17");
 
@@ -128,11 +128,7 @@ async fn an_unknown_outcome_stays_one_until_more_is_known() {
 
 #[tokio::test]
 async fn many_at_once_send_once() {
-    let setup = Setup {
-        send_timeout: Some(Duration::from_secs(20)),
-        ..Setup::default()
-    };
-    let wahana = Wahana::with(WahaSim::builder(), setup).await;
+    let wahana = Wahana::patient().await;
     wahana
         .sim
         .set_fault(Fault::slow(Duration::from_millis(300)).on_path("/api/send"));

@@ -186,14 +186,7 @@ async fn a_session_that_does_not_work_keeps_its_messages() {
     wahana.post("sync", &json!({})).await.data();
     let _dispatching = wahana.dispatch();
     let id = queued(&wahana.post_with("send-text", &text("x"), &ASYNC).await);
-    loop {
-        let message = wahana.message(&id).await;
-        if let Some(reason) = message.reason {
-            assert!(reason.contains("disconnected"), "{reason}");
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wahana.until_it_waits(&id, "disconnected").await;
     assert_eq!(wahana.sends(), 0);
     wahana.sim.add_session(SessionSeed::new(name));
     // Too short for the queue to look again by itself.
@@ -265,14 +258,7 @@ async fn a_restricted_number_rests() {
         .await;
     let _dispatching = wahana.dispatch();
     let id = queued(&wahana.post_with("send-text", &text("x"), &ASYNC).await);
-    loop {
-        let message = wahana.message(&id).await;
-        if let Some(reason) = message.reason {
-            assert!(reason.contains("463"), "{reason}");
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wahana.until_it_waits(&id, "463").await;
     clock.advance(Duration::from_mins(30));
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(wahana.sends(), 0);
@@ -282,11 +268,7 @@ async fn a_restricted_number_rests() {
 
 #[tokio::test]
 async fn who_waits_comes_behind_those_who_waited_before() {
-    let setup = Setup {
-        send_timeout: Some(Duration::from_secs(20)),
-        ..Setup::default()
-    };
-    let wahana = Wahana::with(WahaSim::builder(), setup).await;
+    let wahana = Wahana::patient().await;
     wahana
         .sim
         .set_fault(Fault::slow(Duration::from_secs(3)).on_path("/api/send").times(1));
@@ -310,11 +292,7 @@ async fn who_waits_comes_behind_those_who_waited_before() {
 
 #[tokio::test]
 async fn a_caller_waits_no_longer_than_it_wants_and_the_message_goes_its_way() {
-    let setup = Setup {
-        send_timeout: Some(Duration::from_secs(20)),
-        ..Setup::default()
-    };
-    let wahana = Wahana::with(WahaSim::builder(), setup).await;
+    let wahana = Wahana::patient().await;
     wahana
         .sim
         .set_fault(Fault::slow(Duration::from_secs(3)).on_path("/api/send"));

@@ -109,6 +109,15 @@ impl Wahana {
         Self::with(WahaSim::builder(), Setup::default()).await
     }
 
+    /// With so much time for a send that a slow machine has enough of it.
+    pub(crate) async fn patient() -> Self {
+        let setup = Setup {
+            send_timeout: Some(Duration::from_secs(20)),
+            ..Setup::default()
+        };
+        Self::with(WahaSim::builder(), setup).await
+    }
+
     pub(crate) async fn with(sim: WahaSimBuilder, setup: Setup) -> Self {
         // Every test may be the first of its process.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -300,6 +309,17 @@ impl Wahana {
             let message = self.message(id).await;
             if message.status == status {
                 return message;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until a message says that it waits for something, and makes sure that it is this.
+    pub(crate) async fn until_it_waits(&self, id: &Value, for_what: &str) {
+        loop {
+            if let Some(reason) = self.message(id).await.reason {
+                assert!(reason.contains(for_what), "{reason}");
+                return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -1,6 +1,6 @@
 //! Files of messages: which there are, and whose they are.
 
-use wahana_domain::{MediaFile, MediaState, MediaType, MessageId, StorageKey, StoredBytes};
+use wahana_domain::{MediaFile, MediaFileId, MediaState, MediaType, MessageId, StorageKey, StoredBytes};
 use wahana_store::{
     TenantTx,
     activity::Tally,
@@ -26,6 +26,14 @@ fn expected(message: MessageId) -> ExpectedFile {
     }
 }
 
+/// A message's file, of which nobody was told before.
+async fn expect(tx: &TenantTx, message: MessageId) -> MediaFileId {
+    media_files::expect(tx, &expected(message))
+        .await
+        .unwrap()
+        .unwrap()
+}
+
 fn stored(tx: &TenantTx) -> StoredBytes {
     StoredBytes {
         key: StorageKey::generate(tx.organization_id()),
@@ -38,10 +46,7 @@ async fn a_message_has_one_file_however_often_it_is_told_of(db: &TestDatabase) {
     let world = World::new(db).await;
     let message = world.fill(&world.a).await.message;
     let tx = world.write(&world.a).await;
-    let id = media_files::expect(&tx, &expected(message))
-        .await
-        .unwrap()
-        .unwrap();
+    let id = expect(&tx, message).await;
     assert_eq!(media_files::expect(&tx, &expected(message)).await.unwrap(), None);
     let (first, second) = (stored(&tx), stored(&tx));
     assert!(media_files::set_stored(&tx, id, &first).await.unwrap());
@@ -129,10 +134,7 @@ async fn a_file_of_another_organization_does_not_exist(db: &TestDatabase) {
     let world = World::new(db).await;
     let message = world.fill(&world.a).await.message;
     let tx = world.write(&world.a).await;
-    let id = media_files::expect(&tx, &expected(message))
-        .await
-        .unwrap()
-        .unwrap();
+    let id = expect(&tx, message).await;
     tx.commit().await.unwrap();
     let tx = world.write(&world.b).await;
     assert_eq!(media_files::get(&tx, id).await.unwrap(), None);

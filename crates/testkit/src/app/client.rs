@@ -13,6 +13,7 @@ use tokio::{
     net::TcpStream,
     task::JoinHandle,
 };
+use wahana_domain::TokenId;
 
 use super::EventStream;
 
@@ -67,6 +68,15 @@ impl Client {
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The id of the token that it sends.
+    #[must_use]
+    pub fn token_id(&self) -> TokenId {
+        let value = self.headers[header::AUTHORIZATION].to_str().ok();
+        let token = value.and_then(|value| value.strip_prefix("Bearer ")?.split_once('|'));
+        let (id, _) = token.expect("a token");
+        TokenId::parse(id).expect("a token's id")
     }
 
     /// Reads.

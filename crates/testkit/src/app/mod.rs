@@ -2,6 +2,7 @@
 
 mod actor;
 mod client;
+mod ending;
 mod log;
 mod people;
 mod stream;
@@ -27,6 +28,7 @@ use wahana_store::{NewServer, Store, Tenant, sessions};
 
 pub use self::actor::{Actor, By, Home};
 pub use self::client::{Answer, Client};
+pub use self::ending::Ending;
 pub use self::people::Sees;
 pub use self::stream::{EventStream, ServerSentEvent};
 use self::{

@@ -78,11 +78,7 @@ async fn what_was_put_off_with_a_clock_that_was_ahead_is_not_put_off_for_long(da
 
     watch.world.clock.set_back(STEP);
     watch.rounds(2).await;
-    watch
-        .server
-        .sim
-        .wait_for_status(session.waha.name.as_str(), Status::Working)
-        .await;
+    watch.until_working(&session).await;
     watch.rounds(2).await;
     assert_eq!(watch.by_itself("sessions.start").await, (tried + 1, 1));
     assert_eq!(watch.owner.status("shop").await["status"], "working");

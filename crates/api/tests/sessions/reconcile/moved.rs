@@ -18,11 +18,7 @@ async fn a_moved_session_is_looked_after_at_its_new_place_alone(database: &TestD
     // Its history begins with what was known before.
     watch.server.sim.fail_session(session.waha.name.as_str()).unwrap();
     watch.rounds(2).await;
-    watch
-        .server
-        .sim
-        .wait_for_status(session.waha.name.as_str(), Status::Working)
-        .await;
+    watch.until_working(&session).await;
     watch.rounds(1).await;
     let before = watch.world.database.texts_unguarded(told).await;
     assert!(before.contains(&"status error".to_owned()), "{before:?}");

@@ -113,11 +113,7 @@ async fn a_configuration_that_people_change_is_not_taken_for_a_session_that_stop
         for debug in [true, false, true] {
             let change = serde_json::json!({"configuration": {"debug": debug}});
             time.act(watch.owner.patch("/shop", &change)).await.ok();
-            watch
-                .server
-                .sim
-                .wait_for_status(session.waha.name.as_str(), Status::Working)
-                .await;
+            watch.until_working(&session).await;
         }
     })
     .await;

@@ -28,11 +28,7 @@ async fn what_waha_lost_comes_back_if_it_is_wanted_and_each_once(database: &Test
 
     watch.rounds(1).await;
     for session in &wanted {
-        watch
-            .server
-            .sim
-            .wait_for_status(session.waha.name.as_str(), Status::Working)
-            .await;
+        watch.until_working(session).await;
     }
     watch.rounds(10).await;
 
@@ -106,11 +102,7 @@ async fn sessions_of_a_suspended_organization_rest_and_come_back_as_they_were(da
     set_state("active").await;
     watch.rounds(4).await;
     for session in &wanted {
-        watch
-            .server
-            .sim
-            .wait_for_status(session.waha.name.as_str(), Status::Working)
-            .await;
+        watch.until_working(session).await;
     }
     assert_eq!(watch.by_itself("sessions.start").await, (2, 2));
     assert_eq!(watch.on_waha(&resting[0]), Some(Status::Stopped));

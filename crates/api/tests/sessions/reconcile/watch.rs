@@ -110,6 +110,12 @@ impl<'a> Watch<'a> {
         self.server.sim.session_status(session.waha.name.as_str())
     }
 
+    /// Waits until WAHA says that a session works.
+    pub(super) async fn until_working(&self, session: &Session) {
+        let name = session.waha.name.as_str();
+        self.server.sim.wait_for_status(name, Status::Working).await;
+    }
+
     pub(super) fn calls(&self, route: &str) -> u64 {
         self.server.sim.counts().route(route)
     }
