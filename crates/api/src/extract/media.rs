@@ -1,5 +1,7 @@
 //! Bodies that bring a file: JSON with base64 in it, or a form's upload.
 
+use std::collections::HashMap;
+
 use axum::{
     body::Body,
     extract::{
@@ -30,6 +32,8 @@ pub(crate) struct MediaForm {
     pub(crate) to: String,
     pub(crate) file: MediaFile,
     pub(crate) caption: Option<String>,
+    pub(crate) send_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
 }
 
 /// What a body may hold besides the file: its other fields, and what lies between them.
@@ -89,10 +93,13 @@ struct Form {
     multipart: Multipart,
     limit: usize,
     errors: FieldErrors,
-    to: Option<String>,
-    caption: Option<String>,
+    /// The texts of its other fields, by their names.
+    texts: HashMap<&'static str, String>,
     file: Option<MediaFile>,
 }
+
+/// The fields of a form besides the file. Only the first is required.
+const TEXTS: [&str; 4] = ["to", "caption", "send_at", "expires_at"];
 
 impl Form {
     async fn open(request: Request, state: &ApiState, limit: usize) -> Result<Self, ApiError> {
@@ -122,8 +129,7 @@ impl Form {
             multipart,
             limit,
             errors: FieldErrors::default(),
-            to: None,
-            caption: None,
+            texts: HashMap::new(),
             file: None,
         })
     }
@@ -142,11 +148,11 @@ impl Form {
                 return Err(FieldErrors::one("body", "has more fields than this request knows").into());
             }
             let name = field.name().unwrap_or_default().to_owned();
-            let is_repeated = match name.as_str() {
-                "to" => self.to.is_some(),
-                "caption" => self.caption.is_some(),
-                "file" => self.file.is_some(),
-                _ => {
+            let text = TEXTS.into_iter().find(|text| *text == name);
+            let is_repeated = match text {
+                Some(text) => self.texts.contains_key(text),
+                None if name == "file" => self.file.is_some(),
+                None => {
                     // Nobody's field name is that long.
                     let name: String = name.chars().take(100).collect();
                     self.errors.add(&name, "is not a field of this request");
@@ -157,22 +163,30 @@ impl Form {
                 self.errors.add(&name, "is given twice");
                 continue;
             }
-            match name.as_str() {
-                "to" => self.to = Some(read_text(&mut field, limit, &mut self.errors).await?),
-                "caption" => self.caption = Some(read_text(&mut field, limit, &mut self.errors).await?),
-                _ => self.file = Some(read_file(field, limit, &mut self.errors).await?),
+            match text {
+                Some(name) => {
+                    let text = read_text(&mut field, limit, &mut self.errors).await?;
+                    self.texts.insert(name, text);
+                }
+                None => self.file = Some(read_file(field, limit, &mut self.errors).await?),
             }
         }
-        for (field, is_there) in [("to", self.to.is_some()), ("file", self.file.is_some())] {
+        let [to, caption, send_at, expires_at] = TEXTS.map(|name| self.texts.remove(name));
+        for (field, is_there) in [("to", to.is_some()), ("file", self.file.is_some())] {
             if !is_there {
                 self.errors.add(field, "is required");
             }
         }
-        let caption = self.caption;
-        let form = self
-            .to
-            .zip(self.file)
-            .map(|(to, file)| MediaForm { to, file, caption });
+        // Forms send what nobody filled in.
+        let [caption, send_at, expires_at] =
+            [caption, send_at, expires_at].map(|text| text.filter(|text| !text.is_empty()));
+        let form = to.zip(self.file).map(|(to, file)| MediaForm {
+            to,
+            file,
+            caption,
+            send_at,
+            expires_at,
+        });
         Ok(self.errors.finish(form)?)
     }
 }

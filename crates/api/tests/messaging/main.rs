@@ -14,3 +14,4 @@ mod queued;
 mod reading;
 mod sending;
 mod wahana;
+mod waiting_files;

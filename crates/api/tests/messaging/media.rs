@@ -6,7 +6,7 @@ use axum::{Router, body::Body, http::header, routing::get};
 use data_encoding::BASE64;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use waha_sim::{SentKind, WahaSim};
 use wahana_service::AllowedNetwork;
 
@@ -20,19 +20,19 @@ fn media(mimetype: &str, filename: Option<&str>, bytes: &[u8]) -> Value {
 }
 
 /// A field of a form: the rest of its disposition, its headers, and its value.
-fn field(disposition: &str, headers: &str, value: &str) -> String {
+pub(crate) fn field(disposition: &str, headers: &str, value: &str) -> String {
     format!("--edge\r\nContent-Disposition: form-data; {disposition}\r\n{headers}\r\n{value}\r\n")
 }
 
-fn form(fields: &[String]) -> String {
+pub(crate) fn form(fields: &[String]) -> String {
     format!("{}--edge--\r\n", fields.concat())
 }
 
-fn to() -> String {
+pub(crate) fn to() -> String {
     field("name=\"to\"", "", TO)
 }
 
-fn png(bytes: &str) -> String {
+pub(crate) fn png(bytes: &str) -> String {
     field(
         "name=\"file\"; filename=\"../a.png\"",
         "Content-Type: image/png\r\n",
@@ -40,12 +40,12 @@ fn png(bytes: &str) -> String {
     )
 }
 
-async fn upload(wahana: &Wahana, body: impl Into<Body>) -> Answer {
+pub(crate) async fn upload(wahana: &Wahana, body: impl Into<Body>) -> Answer {
     wahana.request(wahana.posting("send-media", FORM, body)).await
 }
 
 /// A server that gives files.
-async fn site() -> SocketAddr {
+pub(crate) async fn site() -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new()
@@ -59,20 +59,20 @@ async fn site() -> SocketAddr {
         )
         .route("/empty", get(async || ""))
         .route("/large", get(async || "x".repeat(101)));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, serving)
 }
 
-async fn reaching(address: SocketAddr) -> Wahana {
-    let setup = Setup {
+/// That a site may be reached although it is a private one.
+pub(crate) fn reaching(address: SocketAddr) -> Setup {
+    Setup {
         media_limit: Some(100),
         media_allow: vec![AllowedNetwork {
             network: address.ip().into(),
             port: Some(address.port()),
         }],
         ..Setup::default()
-    };
-    Wahana::with(WahaSim::builder(), setup).await
+    }
 }
 
 #[tokio::test]
@@ -242,8 +242,8 @@ async fn faulty_json_is_refused_with_the_field() {
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_refused_however_it_comes() {
-    let site = site().await;
-    let wahana = reaching(site).await;
+    let (site, _serving) = site().await;
+    let wahana = Wahana::with(WahaSim::builder(), reaching(site)).await;
     let too_large = (413, "PAYLOAD_TOO_LARGE".to_owned());
 
     wahana
@@ -290,8 +290,8 @@ fn endless(start: String) -> Body {
 
 #[tokio::test]
 async fn wahana_fetches_what_is_named_and_waha_gets_the_bytes() {
-    let site = site().await;
-    let wahana = reaching(site).await;
+    let (site, _serving) = site().await;
+    let wahana = Wahana::with(WahaSim::builder(), reaching(site)).await;
     let body = json!({"to": TO, "media_url": format!("http://{site}/a%20b.png"), "caption": "Look"});
     wahana.post("send-media", &body).await.data();
     let upstream = wahana.sim.sent_messages().remove(0);
@@ -315,7 +315,7 @@ async fn wahana_fetches_what_is_named_and_waha_gets_the_bytes() {
 #[tokio::test]
 async fn what_is_inside_cannot_be_told_from_what_is_not_there() {
     let wahana = Wahana::start().await;
-    let site = site().await;
+    let (site, _serving) = site().await;
     let mut answers = Vec::new();
     for url in [
         "http://127.0.0.1/a.png",

@@ -9,7 +9,7 @@ use wahana_domain::{Clock as _, DeliveryStatus, ManualClock, OrganizationLimits,
 
 use crate::wahana::{Answer, Setup, Wahana};
 
-const ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
+pub(crate) const ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
 
 fn text(text: &str) -> Value {
     json!({"to": "+62 812-3456-7890", "text": text})
@@ -20,7 +20,7 @@ fn on_sends(kind: FaultKind) -> Fault {
 }
 
 /// What a request is answered that was taken in and is carried out later.
-fn queued(answer: &Answer) -> Value {
+pub(crate) fn queued(answer: &Answer) -> Value {
     assert_eq!(answer.status.as_u16(), 202, "{}", answer.text);
     assert_eq!(answer.headers["preference-applied"], "respond-async");
     let data = answer.json()["data"].take();
@@ -39,7 +39,7 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_seconds(1_800_000_000)))
 }
 
-async fn with_clock(setup: Setup) -> (Wahana, Arc<ManualClock>) {
+pub(crate) async fn with_clock(setup: Setup) -> (Wahana, Arc<ManualClock>) {
     let clock = clock();
     let setup = Setup {
         clock: Some(clock.clone()),

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) country: Option<Country>,
     pub(crate) media_limit: Option<usize>,
     pub(crate) media_allow: Vec<AllowedNetwork>,
+    /// How many bytes of files an organization may have.
+    pub(crate) media_bytes: Option<u64>,
     /// NOWEB's store is off.
     pub(crate) without_store: bool,
     /// The machine's, if it is not said.
@@ -144,6 +146,9 @@ impl Wahana {
         };
         let media = TempDir::new().unwrap();
         service_settings.media.store = MediaStore::in_directory(media.path().to_owned());
+        if let Some(bytes) = setup.media_bytes {
+            service_settings.media.organization_bytes = bytes;
+        }
         let send_timeout = setup.send_timeout.unwrap_or(Duration::from_secs(1));
         service_settings.waha_timeouts.send = TimeLimit {
             idle: send_timeout,

@@ -19,6 +19,6 @@ pub(crate) use fetch::{Payload, fetch};
 pub use keep::{NewMedia, PutError, open, put};
 pub use link::{MediaLink, PresentedMediaLink, link, open_link};
 pub use read::{MessageMedia, of_message};
-pub(crate) use retention::Growth;
+pub(crate) use retention::{Growth, check_room};
 pub use settings::MediaSettings;
 pub use store::{ByteStream, MediaStore};

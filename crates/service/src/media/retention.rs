@@ -16,6 +16,7 @@ use super::store::FoundName;
 use crate::{
     ServiceError, Services,
     jobs::{JobError, Running},
+    limits::Allowance,
 };
 
 /// How many rows one transaction changes.
@@ -27,6 +28,8 @@ const DAY: Duration = Duration::from_hours(24);
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// How old bytes are that nobody is about to write down.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
+/// When to come back while too many files wait to be sent.
+const FULL_RETRY: Duration = Duration::from_mins(1);
 /// How many of the folders of an organization are looked through in an hour, so that all are in a day.
 const SHARDS_AN_HOUR: i64 = 11;
 const SHARDS: i64 = 256;
@@ -67,6 +70,32 @@ pub(super) async fn note_growth(services: &Services, organization: OrganizationI
     if let Err(error) = kept.await {
         tracing::warn!(organization.id = %organization, error = %error, "files beyond an organization's limit could not be deleted yet");
     }
+}
+
+/// Makes sure that an organization may have so many bytes more of files that are to be sent; what it keeps of others
+/// gives way to them.
+pub(crate) async fn check_room(
+    services: &Services,
+    organization: OrganizationId,
+    bytes: u64,
+) -> Result<(), ServiceError> {
+    let limit = services.settings.media.organization_bytes;
+    let tx = services.store.platform_read().await?;
+    let waiting = tx.waiting_media_bytes(organization).await?;
+    if waiting.saturating_add(bytes) <= limit {
+        return Ok(());
+    }
+    Err(ServiceError::QuotaExceeded {
+        message: format!(
+            "The files of the organization that wait to be sent may have {limit} bytes together. Send this one when \
+             others were sent, or cancel some."
+        ),
+        allowance: Allowance {
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            remaining: u32::try_from(limit.saturating_sub(waiting)).unwrap_or(u32::MAX),
+            reset_after: FULL_RETRY,
+        },
+    })
 }
 
 /// Ends what an organization does not keep any longer, and what is more than it may have; says whether it came to

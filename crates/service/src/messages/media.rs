@@ -70,13 +70,26 @@ pub async fn send_media(
     let schedule = options.schedule;
     let fingerprint = || fingerprint(session, &message, schedule);
     let request = Request::new(services, access, session.id, options, fingerprint);
-    let Schedule::Now { wait } = schedule else {
-        return Err(FieldErrors::one("send_at", "files can only be sent at once").into());
-    };
     let MediaMessage { to, source, caption } = message;
     if let MediaSource::File(file) = &source {
         check(file, "media", caption.is_some(), limit)?;
     }
+    let wait = match schedule {
+        Schedule::Now { wait } => wait,
+        Schedule::Later { send_at, expires_at } => {
+            if let Some(earlier) = request.earlier(super::DEFAULT_WAIT).await? {
+                return Ok(earlier);
+            }
+            let file = match source {
+                MediaSource::File(file) => file,
+                MediaSource::Url(url) => {
+                    fetch(services, access, session, &url, caption.is_some(), limit).await?
+                }
+            };
+            let outgoing = Outgoing::Media { to, file, caption };
+            return request.later(&outgoing, send_at, expires_at).await;
+        }
+    };
     let permit = limits::take_message(services, access.context(), session.id, true).await?;
     if let Some(earlier) = request.earlier(wait).await? {
         return Ok(earlier);
@@ -85,9 +98,7 @@ pub async fn send_media(
     let (ready, file) = match source {
         MediaSource::File(file) => (ready, file),
         MediaSource::Url(url) => {
-            limits::check_monthly_quota(services, access.context()).await?;
-            let file = fetch(services, access, session, &url, limit).await?;
-            check(&file, "media_url", caption.is_some(), limit)?;
+            let file = fetch(services, access, session, &url, caption.is_some(), limit).await?;
             // Fetching takes its time.
             (Ready::find(services, access, session).await?, file)
         }
@@ -96,15 +107,18 @@ pub async fn send_media(
     request.now(ready, permit, outgoing, wait).await
 }
 
+/// Fetches a file from its address, if the organization may send one at all.
 async fn fetch(
     services: &Services,
     access: &Granted<SendMessages>,
     session: &Session,
     url: &str,
+    has_caption: bool,
     limit: usize,
 ) -> Result<MediaFile, ServiceError> {
+    limits::check_monthly_quota(services, access.context()).await?;
     let fetched = services.media.fetch(url, limit).await;
-    fetched.map_err(|error| {
+    let file = fetched.map_err(|error| {
         tracing::info!(
             request.id = access.context().origin.request_id,
             session.id = %session.id,
@@ -112,7 +126,9 @@ async fn fetch(
             "a medium could not be fetched"
         );
         error.into_service_error(limit)
-    })
+    })?;
+    check(&file, "media_url", has_caption, limit)?;
+    Ok(file)
 }
 
 fn fingerprint(session: &Session, message: &MediaMessage, schedule: Schedule) -> Fingerprint {

@@ -14,6 +14,7 @@ mod settle;
 mod submit;
 mod text;
 mod turn;
+mod waiting_file;
 mod wake;
 
 pub use attempt::SentMessage;

@@ -102,6 +102,15 @@ impl Outgoing {
         }))
     }
 
+    /// A file's message as it was kept, with the file; `None` if what was kept is not the text below a file.
+    pub(super) fn media_of(to: ChatId, content: &MessageContent, file: MediaFile) -> Option<Self> {
+        let caption = match &content.text {
+            Some(text) => Some(MessageText::parse(text.clone()).ok()?),
+            None => None,
+        };
+        Some(Self::Media { to, file, caption })
+    }
+
     /// The one call, with the message's own key if there is one.
     pub(super) async fn hand_over(
         &self,

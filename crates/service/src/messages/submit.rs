@@ -18,6 +18,7 @@ use super::{
     attempt::{Attempt, Sender, lease, not_sent},
     idempotency::{AnswerOf, Fingerprint, IdempotencyKey, KeptAnswer, Recognized, earlier},
     outgoing::{Outgoing, operation},
+    waiting_file,
 };
 use crate::{
     ServiceError, Services,
@@ -359,6 +360,12 @@ impl Writing {
         expires_at: Option<Timestamp>,
     ) -> Result<Option<SentMessage>, ServiceError> {
         let content = outgoing.content()?;
+        let file = match outgoing {
+            Outgoing::Text(_) => None,
+            Outgoing::Media { file, .. } => {
+                Some(waiting_file::keep(&self.services, self.sender.tenant, file).await?)
+            }
+        };
         let tx = self.services.store.write(self.sender.tenant).await?;
         let now = tx.now();
         let mut message = message(session, outgoing, now);
@@ -372,6 +379,9 @@ impl Writing {
             key: None,
         };
         stored::enqueue(&tx, &new).await?;
+        if let Some(file) = file {
+            waiting_file::attach(&tx, file, &message).await?;
+        }
         let queued = SentMessage::of(&message);
         let answer = self.recognized.as_ref().map(|_| (self.answer)(&queued));
         if !self.finish(tx, &message, answer.as_ref()).await? {

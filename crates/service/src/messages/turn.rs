@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use waha_client::Circuit;
 use wahana_domain::{
-    AuditOutcome, DeliveryStatus, ErrorCode, MessageKind, Month, OrganizationLimits, OrganizationState,
-    OutgoingMessage, Session, Timestamp,
+    AuditOutcome, DeliveryStatus, ErrorCode, Month, OrganizationLimits, OrganizationState, OutgoingMessage,
+    Session, Timestamp,
 };
 use wahana_store::{
-    DueSession, TenantTx,
+    DueSession, Tenant, TenantTx,
     messages::{self as stored, Head, Requester},
     organizations,
     sessions::{self, SessionReference},
@@ -19,7 +19,7 @@ use wahana_store::{
 use super::{
     attempt::{Attempt, NOT_KNOWN, Sender, lease, not_sent},
     outgoing::{Outgoing, operation},
-    settle,
+    settle, waiting_file,
 };
 use crate::{
     ServiceError, Services,
@@ -76,9 +76,6 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
     let Some(session) = look.session else {
         return end(services, due, &head, "The session was deleted.").await;
     };
-    let (Some(requester), Some(outgoing)) = (&head.requester, outgoing_of(&head)) else {
-        return end(services, due, &head, "What was to be sent is not kept any more.").await;
-    };
     if let Some(reason) = look.forbidden {
         return end(services, due, &head, reason).await;
     }
@@ -93,6 +90,11 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         let reason = "The WhatsApp service of this session does not answer at the moment.";
         return waits(services, due, &head, reason, retry_after.min(AWAY_RETRY)).await;
     }
+    // Read last: what waits for something else needs no room in memory.
+    let outgoing = outgoing_of(services, due.tenant, &head).await?;
+    let (Some(requester), Some(outgoing)) = (&head.requester, outgoing) else {
+        return end(services, due, &head, "What was to be sent is not kept any more.").await;
+    };
     let limited = limits::take_message_for(
         services,
         due.tenant.organization_id(),
@@ -150,11 +152,24 @@ fn retry_after(error: &ServiceError) -> Duration {
     }
 }
 
-fn outgoing_of(head: &Head) -> Option<Outgoing> {
-    if head.message.kind != MessageKind::Text {
-        return None;
+/// What a message that waited consists of; `None` if that is not kept any more.
+async fn outgoing_of(
+    services: &Services,
+    tenant: Tenant,
+    head: &Head,
+) -> Result<Option<Outgoing>, ServiceError> {
+    let Some(content) = &head.content else {
+        return Ok(None);
+    };
+    let to = head.message.chat_id.clone();
+    if !head.message.kind.is_media() {
+        return Ok(Outgoing::text_of(to, content));
     }
-    Outgoing::text_of(head.message.chat_id.clone(), head.content.as_ref()?)
+    match waiting_file::read(services, tenant, &head.message).await {
+        Ok(file) => Ok(Outgoing::media_of(to, content, file)),
+        Err(ServiceError::MediaNotKept) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What is known of a session whose turn it may be.

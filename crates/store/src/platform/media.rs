@@ -40,13 +40,28 @@ impl PlatformTx {
 
     /// How many bytes of files an organization has, for the limit that the platform sets.
     pub async fn media_bytes(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        let stored = Condition::all()
+            .add(Column::OrganizationId.eq(organization.as_uuid()))
+            .add(Expr::cust("state = 'stored'"));
+        self.bytes_of(stored).await
+    }
+
+    /// How many of them must be kept, because they are to be sent. The limit is the platform's.
+    pub async fn waiting_media_bytes(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        let waiting = Condition::all()
+            .add(Column::OrganizationId.eq(organization.as_uuid()))
+            .add(Expr::cust("state = 'stored'"))
+            .add(Column::ExpiresAt.gt(self.now().as_micros()));
+        self.bytes_of(waiting).await
+    }
+
+    async fn bytes_of(&self, files: Condition) -> Result<u64, StoreError> {
         // A sum is a number of any size on PostgreSQL.
         let sum = Expr::col(Column::Size).sum().cast_as("bigint");
         let bytes: Option<Option<i64>> = Entity::find()
             .select_only()
             .column_as(sum, "bytes")
-            .filter(Column::OrganizationId.eq(organization.as_uuid()))
-            .filter(Expr::cust("state = 'stored'"))
+            .filter(files)
             .into_tuple()
             .one(&self.transaction)
             .await?;

@@ -75,6 +75,7 @@ media::ended_media
 media::forget_ended_media
 media::known_storage_keys
 media::media_bytes
+media::waiting_media_bytes
 messages::sessions_with_due_messages
 organization_events::last_event_numbers
 organizations::insert_membership

@@ -9,11 +9,11 @@ use serde::{
     de::{Error, Visitor},
 };
 use utoipa::ToSchema;
-use wahana_domain::{ChatId, Country, FileName, MediaType, MessageText};
+use wahana_domain::{ChatId, Country, FileName, MediaType, MessageText, Timestamp};
 use wahana_service::{
     FieldErrors,
     access::SendMessages,
-    messages::{self, MediaFile, MediaMessage, MediaSource},
+    messages::{self, MediaFile, MediaMessage, MediaSource, Schedule},
 };
 
 use super::SentResource;
@@ -37,6 +37,12 @@ pub(crate) struct SendMedia {
     /// The text below the file; voice messages have none.
     #[schema(max_length = 1024)]
     caption: Option<String>,
+    /// As in `send-text`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<String>,
+    /// As in `send-text`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// A file.
@@ -64,6 +70,12 @@ pub(crate) struct SendMediaForm {
     /// The text below the file; voice messages have none.
     #[schema(max_length = 1024)]
     caption: Option<String>,
+    /// As in `send-text`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<String>,
+    /// As in `send-text`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// Bytes that are written in base64. They are decoded while they are read, without a copy of the text.
@@ -92,9 +104,17 @@ impl Visitor<'_> for Base64Visitor {
     }
 }
 
+/// What a request to send a file says, however it says it.
+struct Fields {
+    to: String,
+    source: Option<MediaSource>,
+    caption: Option<String>,
+    send_at: Option<String>,
+    expires_at: Option<String>,
+}
+
 impl SendMedia {
-    fn check(self, country: Option<Country>) -> Result<MediaMessage, FieldErrors> {
-        let mut errors = FieldErrors::default();
+    fn fields(self, errors: &mut FieldErrors) -> Fields {
         let source = match (self.media_url, self.media) {
             (Some(url), None) => Some(MediaSource::Url(url)),
             (None, Some(media)) => {
@@ -116,47 +136,64 @@ impl SendMedia {
                 None
             }
         };
-        complete(&self.to, country, source, self.caption, errors)
+        Fields {
+            to: self.to,
+            source,
+            caption: self.caption.filter(|caption| !caption.is_empty()),
+            send_at: self.send_at,
+            expires_at: self.expires_at,
+        }
     }
 }
 
-fn check_form(form: MediaForm, country: Option<Country>) -> Result<MediaMessage, FieldErrors> {
-    let source = Some(MediaSource::File(form.file));
-    complete(&form.to, country, source, form.caption, FieldErrors::default())
+impl From<MediaForm> for Fields {
+    fn from(form: MediaForm) -> Self {
+        Self {
+            to: form.to,
+            source: Some(MediaSource::File(form.file)),
+            caption: form.caption,
+            send_at: form.send_at,
+            expires_at: form.expires_at,
+        }
+    }
 }
 
-fn complete(
-    to: &str,
-    country: Option<Country>,
-    source: Option<MediaSource>,
-    caption: Option<String>,
-    mut errors: FieldErrors,
-) -> Result<MediaMessage, FieldErrors> {
-    let to = errors.take("to", ChatId::parse_recipient(to, country));
-    let caption = caption
-        // Forms send what nobody filled in.
-        .filter(|caption| !caption.is_empty())
-        .and_then(|caption| errors.take("caption", MessageText::parse(caption)));
-    let message = to
-        .zip(source)
-        .map(|(to, source)| MediaMessage { to, source, caption });
-    errors.finish(message)
+impl Fields {
+    fn check(
+        self,
+        country: Option<Country>,
+        preferences: &SendPreferences,
+        now: Timestamp,
+        mut errors: FieldErrors,
+    ) -> Result<(MediaMessage, Schedule), FieldErrors> {
+        let (send_at, expires_at) = (self.send_at.as_deref(), self.expires_at.as_deref());
+        let schedule = preferences.schedule(send_at, expires_at, now, &mut errors);
+        let to = errors.take("to", ChatId::parse_recipient(&self.to, country));
+        let caption = self.caption;
+        let caption = caption.and_then(|caption| errors.take("caption", MessageText::parse(caption)));
+        let message = to
+            .zip(self.source)
+            .map(|(to, source)| MediaMessage { to, source, caption });
+        errors.finish(message.map(|message| (message, schedule)))
+    }
 }
 
 /// Sends a file, at most once.
 ///
-/// Only 504 leaves open whether it went out; its `data.message_id` names the message.
+/// Only 504 leaves open whether it went out; its `data.message_id` names the message. One that nobody waits for is
+/// answered with 202 as in `send-text`, once its file is there: wahana keeps it until the message is sent.
 #[utoipa::path(
     post, path = "/api/waha/sessions/{sessionId}/send-media", operation_id = "messages.send_media",
     tag = "messages",
     params(
         ("sessionId" = String, Path, description = "The session's name or id"),
         ("Idempotency-Key" = Option<String>, Header, description = "As in `send-text`."),
-        ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, as in `send-text`."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` or `wait=<seconds>`, as in `send-text`."),
     ),
     request_body(content((SendMedia = "application/json"), (SendMediaForm = "multipart/form-data"))),
     responses(
-        (status = OK, body = Envelope<SentResource>), (status = "4XX", body = ErrorBody),
+        (status = OK, body = Envelope<SentResource>), (status = ACCEPTED, body = Envelope<SentResource>),
+        (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody),
     ),
 )]
@@ -166,14 +203,15 @@ pub(crate) async fn send_media(
     preferences: SendPreferences,
     body: MediaBody<SendMedia>,
 ) -> Result<Response, ApiError> {
-    let country = allowed.access.organization().country;
-    let message = match body {
-        MediaBody::Json(body) => body.check(country)?,
-        MediaBody::Form(form) => check_form(form, country)?,
-    };
-    let limit = state.settings().media_limit;
     let services = state.services();
-    let schedule = preferences.schedule(None, None, services.now(), &mut FieldErrors::default());
+    let mut errors = FieldErrors::default();
+    let fields = match body {
+        MediaBody::Json(body) => body.fields(&mut errors),
+        MediaBody::Form(form) => Fields::from(form),
+    };
+    let country = allowed.access.organization().country;
+    let (message, schedule) = fields.check(country, &preferences, services.now(), errors)?;
+    let limit = state.settings().media_limit;
     let options = super::options(&allowed, preferences, schedule);
     let (access, session) = (&allowed.access, &allowed.found);
     let sent = messages::send_media(services, access, session, message, limit, options.clone()).await?;
