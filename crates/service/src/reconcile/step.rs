@@ -54,6 +54,13 @@ impl Reconciler {
         step: Step,
     ) -> Result<(), ServiceError> {
         let services = &self.0.services;
+        // An operator may have paused it while this waited for its turn.
+        let tx = services.store.platform_read().await?;
+        let in_care = tx.servers_in_care(Some(server)).await?.pop();
+        drop(tx);
+        if in_care.is_none_or(|server| server.is_paused) {
+            return Ok(());
+        }
         let upstream = services.upstreams.get(server).await?;
         let Some(intent) = self.intend(lease, need, step).await? else {
             return Ok(());

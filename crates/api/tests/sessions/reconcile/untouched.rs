@@ -1,15 +1,20 @@
 //! Whom wahana leaves alone.
 
+use std::time::Duration;
+
 use waha_sim::Status;
-use wahana_domain::{DesiredStatus, OrganizationLimits};
+use wahana_domain::{DesiredStatus, OrganizationLimits, ProcessId};
+use wahana_service::{ReconcileSettings, Reconciler};
 use wahana_store::upkeep::{self, Restriction};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
-use super::watch::Watch;
+use super::watch::{Watch, at_once};
+use crate::world::eventually;
 
 on_both_databases!(
     restricted_sessions_are_never_touched,
     a_paused_server_is_left_alone_until_it_is_resumed,
+    a_pause_holds_for_what_had_not_begun_yet,
     what_is_as_it_should_be_costs_no_writes,
     nobody_elses_session_is_touched,
 );
@@ -69,6 +74,29 @@ async fn a_paused_server_is_left_alone_until_it_is_resumed(database: &TestDataba
     set_paused("NULL").await;
     watch.rounds(1).await;
     watch.server.sim.wait_for_status(name, Status::Working).await;
+}
+
+async fn a_pause_holds_for_what_had_not_begun_yet(database: &TestDatabase) {
+    const START: &str = "POST /api/sessions/{session}/start";
+    let watch = Watch::new(database).await;
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for session in watch.sessions(&names, DesiredStatus::Running).await {
+        watch.server.sim.stop_session(session.waha.name.as_str()).unwrap();
+    }
+    let slowly = ReconcileSettings {
+        steps_per_second: 1,
+        ..at_once()
+    };
+    let reconciler = Reconciler::new(watch.world.services.clone(), ProcessId::new(), slowly);
+    watch.world.clock.advance(Duration::from_secs(6));
+    let (own, server) = (reconciler.clone(), watch.server.id);
+    let round = tokio::spawn(async move { own.round(server).await });
+    eventually(async || watch.calls(START) > 0).await;
+    let pause = "UPDATE waha_servers SET paused_at = 1";
+    watch.world.database.execute_unguarded(pause).await;
+    round.await.unwrap().unwrap();
+    reconciler.settle().await;
+    assert!(watch.calls(START) < 6, "nothing more was begun");
 }
 
 async fn what_is_as_it_should_be_costs_no_writes(database: &TestDatabase) {
