@@ -134,6 +134,7 @@ fn organization(number: u32, now: Timestamp) -> Organization {
         retention: Retention::default(),
         restarts_silent_sessions: false,
         resends_lost_messages: false,
+        keeps_message_texts: true,
         created_at: now,
         updated_at: now,
     }

@@ -81,6 +81,8 @@ pub struct Organization {
     pub restarts_silent_sessions: bool,
     /// Whether a message is sent again that was asked for and that WAHA says it does not have.
     pub resends_lost_messages: bool,
+    /// Whether it is kept what messages say; otherwise only for as long as it takes to send them.
+    pub keeps_message_texts: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its row last changed.

@@ -128,6 +128,8 @@ async fn sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
+        // What is deleted is gone, and not only free to be written over.
+        .pragma("secure_delete", "ON")
         .pragma("query_only", if only_reads { "ON" } else { "OFF" });
     let pool = SqlitePoolOptions::new()
         .max_connections(max_connections)

@@ -21,6 +21,10 @@ pub struct OrganizationChange {
     pub retention: Option<Retention>,
     /// Whether sessions that hear nothing may be restarted.
     pub restarts_silent_sessions: Option<bool>,
+    /// Whether messages are sent again that WAHA says it does not have.
+    pub resends_lost_messages: Option<bool>,
+    /// Whether it is kept what messages say.
+    pub keeps_message_texts: Option<bool>,
 }
 
 /// The organization of the transaction.
@@ -70,6 +74,12 @@ pub async fn update(tx: &TenantTx, change: &OrganizationChange) -> Result<(), St
     if let Some(restarts) = change.restarts_silent_sessions {
         update = update.set(Column::RestartsSilentSessions, restarts);
     }
+    if let Some(resends) = change.resends_lost_messages {
+        update = update.set(Column::ResendsLostMessages, resends);
+    }
+    if let Some(keeps) = change.keeps_message_texts {
+        update = update.set(Column::KeepsMessageTexts, keeps);
+    }
     update.run().await?;
     Ok(())
 }
@@ -104,6 +114,7 @@ pub(crate) fn from_row(row: organization::Model) -> Result<Organization, StoreEr
         },
         restarts_silent_sessions: row.restarts_silent_sessions,
         resends_lost_messages: row.resends_lost_messages,
+        keeps_message_texts: row.keeps_message_texts,
         retention: Retention {
             messages_days: row.message_retention_days,
             media_days: row.media_retention_days,
@@ -139,5 +150,6 @@ pub(crate) fn to_row(organization: &Organization) -> organization::Model {
         monthly_messages: organization.limits.monthly_messages,
         restarts_silent_sessions: organization.restarts_silent_sessions,
         resends_lost_messages: organization.resends_lost_messages,
+        keeps_message_texts: organization.keeps_message_texts,
     }
 }

@@ -21,6 +21,7 @@ pub fn organization(name: &str, now: Timestamp) -> Organization {
         retention: Retention::default(),
         restarts_silent_sessions: false,
         resends_lost_messages: false,
+        keeps_message_texts: true,
         created_at: now,
         updated_at: now,
     }

@@ -41,6 +41,10 @@ pub(crate) struct OrganizationResource {
     retention: RetentionFields,
     /// Whether wahana restarts a session, once, that works and hears nothing any more.
     restarts_silent_sessions: bool,
+    /// Whether a message is sent again whose answer was lost and that WAHA says it does not have.
+    resends_lost_messages: bool,
+    /// Whether it is kept what messages say.
+    keeps_message_texts: bool,
     /// The caller's role in it.
     #[schema(value_type = String)]
     role: Role,
@@ -135,6 +139,12 @@ pub(crate) struct UpdateOrganization {
     /// Whether wahana restarts a session, once, that works and hears nothing any more. That interrupts it for
     /// some seconds; otherwise its health only says so.
     restarts_silent_sessions: Option<bool>,
+    /// Whether a message that nobody waited for is sent again, when WAHA did not answer, was asked for it several
+    /// times later, and says that it does not have it. Otherwise it is `failed`.
+    resends_lost_messages: Option<bool>,
+    /// Whether it is kept what messages say. Otherwise that of a message to be sent is kept until WAHA took it or it
+    /// ended, and that of others not at all; what was kept before is deleted within hours.
+    keeps_message_texts: Option<bool>,
 }
 
 const MAX_RETENTION_DAYS: i32 = 3650;
@@ -176,6 +186,8 @@ impl UpdateOrganization {
                 audit_days: retention.audit_days,
             }),
             restarts_silent_sessions: self.restarts_silent_sessions,
+            resends_lost_messages: self.resends_lost_messages,
+            keeps_message_texts: self.keeps_message_texts,
         }))
     }
 }
@@ -200,6 +212,8 @@ impl OrganizationResource {
                 audit_days: organization.retention.audit_days,
             },
             restarts_silent_sessions: organization.restarts_silent_sessions,
+            resends_lost_messages: organization.resends_lost_messages,
+            keeps_message_texts: organization.keeps_message_texts,
             role,
             created_at: organization.created_at,
             updated_at: organization.updated_at,

@@ -79,6 +79,8 @@ async fn receive(store: &Store, tenant: Tenant, session: SessionId, key: &str) {
         sender: Some("15550001111@c.us".to_owned()),
         status: DeliveryStatus::Received,
         happened_at: tx.now(),
+        text: None,
+        reply_to: None,
     });
     ledger.write(&tx, &mut Tally::new()).await.unwrap();
     tx.commit().await.unwrap();

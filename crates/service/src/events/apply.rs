@@ -11,7 +11,7 @@ use wahana_store::{
     activity::Tally,
     events::{self, EventState, StoredEvent},
     messages::Ledger,
-    sessions,
+    organizations, sessions,
 };
 
 use super::effects;
@@ -100,6 +100,9 @@ async fn apply_batch(
         .iter()
         .filter_map(|(_, news)| news.as_ref().and_then(effects::message_key));
     let mut messages = Ledger::open(&tx, session, keys).await?;
+    let keeps_texts = organizations::get(&tx)
+        .await?
+        .is_some_and(|organization| organization.keeps_message_texts);
     let mut tally = Tally::new();
     let (mut applied, mut ignored) = (Vec::new(), Vec::new());
     let (mut doubtful, mut moved) = (false, false);
@@ -111,7 +114,8 @@ async fn apply_batch(
             ignored.push(event.id);
             continue;
         };
-        let effect = effects::take_in(&tx, known, event, news, (&mut messages, &mut tally)).await?;
+        let effect =
+            effects::take_in(&tx, known, event, news, keeps_texts, (&mut messages, &mut tally)).await?;
         doubtful |= effect.is_doubtful;
         moved |= effect.is_status;
         files.extend(effect.file);

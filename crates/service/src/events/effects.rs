@@ -73,6 +73,7 @@ pub(super) async fn take_in(
     session: &Session,
     event: &StoredEvent,
     news: EventNews,
+    keeps_texts: bool,
     (messages, tally): (&mut Ledger, &mut Tally),
 ) -> Result<Effect, StoreError> {
     // Nothing comes in before it happened; WAHA's clock may be ahead.
@@ -86,7 +87,8 @@ pub(super) async fn take_in(
         }
         EventNews::Message(news) => {
             let file = ReceivedFile::of(&news);
-            if let Some(news) = message(news, happened_at, event.received_at) {
+            if let Some(mut news) = message(news, happened_at, event.received_at) {
+                news.text = news.text.filter(|_| keeps_texts);
                 messages.hear(&news);
                 effect.file = file;
             }
@@ -187,6 +189,12 @@ fn message(
         chat_id: news.chat_id,
         kind,
         sender: news.sender,
+        // PostgreSQL has no place for this character.
+        text: news
+            .body
+            .filter(|text| !text.is_empty())
+            .map(|text| text.replace('\0', "")),
+        reply_to: news.reply_to,
         happened_at: sent_at.unwrap_or(happened_at).min(received_at),
     })
 }

@@ -66,6 +66,8 @@ enum What {
     Processes,
     IdempotencyKeys,
     Messages(OrganizationId),
+    /// What messages say, of an organization that does not keep it.
+    Texts(OrganizationId),
     /// Of an organization, or of none.
     AuditEntries(Option<OrganizationId>),
 }
@@ -154,6 +156,7 @@ fn rules_of(organization: &Organization) -> impl Iterator<Item = Rule> {
     ]
     .into_iter()
     .filter_map(|(what, days)| Some((what, u32::try_from(days?).ok()?)))
+    .chain((!organization.keeps_message_texts).then_some((What::Texts(organization.id), 0)))
 }
 
 /// Deletes until nothing is left to delete, each batch in a transaction of its own; says whether it came to
@@ -187,6 +190,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::Processes => tx.delete_silent_processes(before, BATCH).await,
         What::IdempotencyKeys => tx.delete_idempotency_keys(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
+        What::Texts(organization) => tx.delete_unkept_contents(organization, BATCH).await,
         What::AuditEntries(organization) => {
             // Whole days, so that the log has one entry about a day and not one for each hour.
             let deleted = tx

@@ -97,6 +97,7 @@ pub async fn create(
         retention: Retention::default(),
         restarts_silent_sessions: false,
         resends_lost_messages: false,
+        keeps_message_texts: true,
         created_at: now,
         updated_at: now,
     };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wahana_domain::SessionCounters;
+use wahana_store::organizations::{self, OrganizationChange};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{Event, Place, World, at};
@@ -12,7 +13,8 @@ on_both_databases!(
     a_message_that_is_told_twice_counts_once,
     what_nobody_wrote_to_anybody_is_no_message,
     acknowledgements_only_advance_a_message,
-    nothing_is_kept_of_what_was_written,
+    what_was_written_is_kept_once_and_in_one_place,
+    nothing_is_kept_of_what_was_written_for_who_does_not_want_it,
 );
 
 const TEXT: &str = "the secret recipe";
@@ -170,16 +172,76 @@ async fn acknowledgements_only_advance_a_message(db: &TestDatabase) {
     assert_eq!(world.get(place).await.counters.messages_sent, 1);
 }
 
-async fn nothing_is_kept_of_what_was_written(db: &TestDatabase) {
+async fn texts(world: &World<'_>, place: Place) -> Vec<String> {
+    let query = "SELECT message_key || ' ' || coalesce(text, '-') || ' ' || coalesce(reply_to, '-') FROM messages m
+                 JOIN message_contents ON message_id = m.id WHERE session_id = {session} ORDER BY message_key";
+    world.rows(place, query).await
+}
+
+async fn what_was_written_is_kept_once_and_in_one_place(db: &TestDatabase) {
     let world = World::new(db).await;
     let place = world.session().await;
+    world.later(Duration::from_mins(1));
+    let mut answer = received("B", 2, true);
+    answer["replyTo"] = json!({"id": "A"});
+    let mut silent = received("C", 3, true);
+    silent["body"] = "".into();
+    world
+        .tell(
+            place,
+            &[
+                Event::new("evt_1", "message", 1000, received("A", 1, false)),
+                Event::new("evt_2", "message.any", 1000, received("A", 1, false)),
+                Event::new("evt_3", "message", 2000, answer),
+                Event::new("evt_4", "message", 3000, silent),
+            ],
+        )
+        .await;
+    let later = Event::new("evt_5", "message.any", 4000, sent("D", 4));
+    world.tell(place, std::slice::from_ref(&later)).await;
+    world
+        .tell(
+            place,
+            &[Event {
+                id: "evt_6".to_owned(),
+                ..later
+            }],
+        )
+        .await;
+    assert_eq!(
+        texts(&world, place).await,
+        [
+            format!("A {TEXT} -"),
+            format!("B {TEXT} A"),
+            format!("D {TEXT} -")
+        ]
+    );
+    let state = world.state(place).await;
+    assert!(state.iter().all(|row| !row.contains(TEXT)), "{state:?}");
+}
+
+async fn nothing_is_kept_of_what_was_written_for_who_does_not_want_it(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    let tx = world.store.write(place.tenant).await.unwrap();
+    let change = OrganizationChange {
+        keeps_message_texts: Some(false),
+        ..Default::default()
+    };
+    organizations::update(&tx, &change).await.unwrap();
+    tx.commit().await.unwrap();
     world.later(Duration::from_mins(1));
     world
         .tell(
             place,
-            &[Event::new("evt_1", "message", 1000, received("A", 1, false))],
+            &[
+                Event::new("evt_1", "message", 1000, received("A", 1, false)),
+                Event::new("evt_2", "message.any", 2000, sent("B", 2)),
+            ],
         )
         .await;
+    assert_eq!(messages(&world, place).await.len(), 2);
+    assert!(texts(&world, place).await.is_empty());
     let state = world.state(place).await;
     assert!(state.iter().all(|row| !row.contains(TEXT)), "{state:?}");
 }

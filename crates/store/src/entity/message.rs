@@ -32,6 +32,7 @@ pub struct Model {
     pub user_id: Option<Uuid>,
     pub token_id: Option<String>,
     pub request_id: Option<String>,
+    pub reply_to: Option<String>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

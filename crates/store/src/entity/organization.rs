@@ -29,6 +29,7 @@ pub struct Model {
     pub monthly_messages: Option<i32>,
     pub restarts_silent_sessions: bool,
     pub resends_lost_messages: bool,
+    pub keeps_message_texts: bool,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

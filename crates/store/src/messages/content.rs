@@ -1,13 +1,21 @@
 //! What messages say. It lies in one table, so that there is one place from which it is deleted.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use sea_orm::{ActiveValue::Set, ColumnTrait};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition,
+    sea_query::{Expr, Query},
+};
+use uuid::Uuid;
 use wahana_domain::MessageId;
 
 use crate::{
     StoreError, TenantTx,
-    entity::message_content::{ActiveModel, Column, Entity},
+    entity::{
+        message_content::{ActiveModel, Column, Entity},
+        organization,
+    },
 };
 
 /// What a message says. It is for WhatsApp alone, so it does not print itself.
@@ -42,6 +50,31 @@ pub async fn insert_content(
     .await
 }
 
+/// Keeps the texts of messages of which it is not known yet what they say.
+pub(super) async fn insert_missing(tx: &TenantTx, texts: Vec<(Uuid, String)>) -> Result<(), StoreError> {
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<Uuid> = tx
+        .find::<Entity>()
+        .filter(Column::MessageId.is_in(texts.iter().map(|(message, _)| *message)))
+        .all()
+        .await?
+        .into_iter()
+        .map(|row| row.message_id)
+        .collect();
+    let rows = texts
+        .into_iter()
+        .filter(|(message, _)| !known.contains(message))
+        .map(|(message, text)| ActiveModel {
+            message_id: Set(message),
+            text: Set(Some(text)),
+            details: Set(None),
+            ..Default::default()
+        });
+    tx.insert_many(rows.collect()).await
+}
+
 /// What a message says; `None` if that is not kept, or not any more.
 pub async fn content(tx: &TenantTx, message: MessageId) -> Result<Option<MessageContent>, StoreError> {
     let found = tx
@@ -51,6 +84,21 @@ pub async fn content(tx: &TenantTx, message: MessageId) -> Result<Option<Message
         text: row.text,
         details: row.details,
     }))
+}
+
+/// Deletes what messages say that are not to be sent any more, if their organization does not keep it.
+pub(super) async fn forget_unkept(tx: &TenantTx, messages: &[Uuid]) -> Result<(), StoreError> {
+    let does_not_keep = Query::select()
+        .expr(Expr::val(1))
+        .from(organization::Entity)
+        .and_where(organization::Column::Id.eq(tx.organization_id().as_uuid()))
+        .and_where(organization::Column::KeepsMessageTexts.eq(false))
+        .take();
+    let condition = Condition::all()
+        .add(Column::MessageId.is_in(messages.iter().copied()))
+        .add(Expr::exists(does_not_keep));
+    tx.delete::<Entity>(condition).await?;
+    Ok(())
 }
 
 /// Deletes what a message says.

@@ -86,6 +86,7 @@ fn to_row(tx: &TenantTx, new: &NewMessage<'_>) -> Model {
         user_id: Some(new.requester.user.as_uuid()),
         token_id: new.requester.token.as_ref().map(|id| id.as_str().to_owned()),
         request_id: Some(new.requester.request_id.clone()),
+        reply_to: None,
     }
 }
 

@@ -12,7 +12,7 @@ use wahana_domain::{
     DeliveryStatus, Direction, MessageId, MessageKind, OrganizationId, SessionId, Timestamp,
 };
 
-use super::announce;
+use super::{announce, content};
 use crate::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
@@ -20,8 +20,8 @@ use crate::{
     media_files, organization_events,
 };
 
-/// A message as one of WAHA's events describes it. Its content is not kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message as one of WAHA's events describes it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct MessageNews {
     /// WhatsApp's own key of it.
     pub key: String,
@@ -39,6 +39,22 @@ pub struct MessageNews {
     pub status: DeliveryStatus,
     /// When it was sent.
     pub happened_at: Timestamp,
+    /// What it says, if it says something and that is to be kept.
+    pub text: Option<String>,
+    /// WhatsApp's own key of the message that it answers.
+    pub reply_to: Option<String>,
+}
+
+/// Texts and numbers are people's own.
+impl std::fmt::Debug for MessageNews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageNews")
+            .field("key", &self.key)
+            .field("direction", &self.direction)
+            .field("kind", &self.kind)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An acknowledgement of a message that the session sent.
@@ -81,6 +97,16 @@ pub struct Ledger {
 struct Entry {
     before: Option<Model>,
     after: Model,
+    text: Option<Text>,
+}
+
+/// What a message says, which does not print itself.
+struct Text(String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text")
+    }
 }
 
 impl Ledger {
@@ -104,6 +130,7 @@ impl Ledger {
             let entry = Entry {
                 before: Some(row.clone()),
                 after: row,
+                text: None,
             };
             Some((entry.after.message_key.clone()?, entry))
         });
@@ -117,7 +144,11 @@ impl Ledger {
 
     /// Takes in that there is a message.
     pub fn hear(&mut self, news: &MessageNews) {
-        let row = self.entry(&news.key, news.direction);
+        let entry = self.entry(&news.key, news.direction);
+        if let Some(text) = &news.text {
+            entry.text.get_or_insert_with(|| Text(text.clone()));
+        }
+        let row = &mut entry.after;
         // A row without a time came from an acknowledgement, which knows no more than the key and the chat; or
         // it is a message of wahana's own that is just being sent, of which more is known here.
         if row.happened_at.is_none() && row.due_at.is_none() {
@@ -125,6 +156,9 @@ impl Ledger {
             news.direction.as_str().clone_into(&mut row.direction);
             news.kind.as_str().clone_into(&mut row.kind);
             row.sender.clone_from(&news.sender);
+        }
+        if row.reply_to.is_none() {
+            row.reply_to.clone_from(&news.reply_to);
         }
         row.waha_message_id
             .get_or_insert_with(|| news.waha_message_id.clone());
@@ -135,7 +169,7 @@ impl Ledger {
     /// Takes in how far a message came. One that nothing else is known of gets a row that counts as nothing, so
     /// that its acknowledgements may come before it.
     pub fn acknowledge(&mut self, news: &Acknowledgement) {
-        let row = self.entry(&news.key, Direction::Outgoing);
+        let row = &mut self.entry(&news.key, Direction::Outgoing).after;
         if row.direction == Direction::Incoming.as_str() {
             return;
         }
@@ -155,8 +189,9 @@ impl Ledger {
 
     /// Writes what is new, and counts it.
     pub async fn write(self, tx: &TenantTx, tally: &mut Tally) -> Result<(), StoreError> {
-        let mut new = Vec::new();
-        for Entry { before, after } in self.entries.into_values() {
+        let (mut new, mut texts) = (Vec::new(), Vec::new());
+        for Entry { before, after, text } in self.entries.into_values() {
+            texts.extend(text.map(|Text(text)| (after.id, text)));
             if before.as_ref() == Some(&after) {
                 continue;
             }
@@ -167,16 +202,18 @@ impl Ledger {
                 Some(_) => change(tx, after).await?,
             }
         }
-        tx.insert_many(new).await
+        tx.insert_many(new).await?;
+        content::insert_missing(tx, texts).await
     }
 
-    fn entry(&mut self, key: &str, direction: Direction) -> &mut Model {
+    fn entry(&mut self, key: &str, direction: Direction) -> &mut Entry {
         let (organization, session, now) = (self.organization, self.session, self.now);
         let new = || Entry {
             before: None,
             after: new_row(organization, session, key, direction, now),
+            text: None,
         };
-        &mut self.entries.entry(key.to_owned()).or_insert_with(new).after
+        self.entries.entry(key.to_owned()).or_insert_with(new)
     }
 }
 
@@ -203,6 +240,7 @@ pub async fn accept(
             advance(&mut row, status);
         }
         row.happened_at = heard.happened_at;
+        row.reply_to.clone_from(&heard.reply_to);
         uncount(&heard, tally);
         media_files::move_to(tx, heard.id.into(), accepted.id).await?;
         tx.delete::<message::Entity>(Column::Id.eq(heard.id)).await?;
@@ -214,7 +252,8 @@ pub async fn accept(
     advance(&mut row, DeliveryStatus::Accepted);
     count(Some(&before), &row, tally);
     announce::changed(tx, Some(&before), &row);
-    change(tx, row).await
+    change(tx, row).await?;
+    content::forget_unkept(tx, &[accepted.id.as_uuid()]).await
 }
 
 async fn with_key(tx: &TenantTx, session: SessionId, key: &str) -> Result<Option<Model>, StoreError> {
@@ -264,6 +303,7 @@ fn new_row(
         user_id: None,
         token_id: None,
         request_id: None,
+        reply_to: None,
     }
 }
 
@@ -300,6 +340,7 @@ async fn change(tx: &TenantTx, after: Model) -> Result<(), StoreError> {
         .set(Column::MessageKey, after.message_key)
         .set(Column::Sender, after.sender)
         .set(Column::HappenedAt, after.happened_at)
+        .set(Column::ReplyTo, after.reply_to)
         .set(Column::UpdatedAt, tx.now().as_micros())
         .filter(Column::Id.eq(after.id))
         .run()

@@ -11,8 +11,8 @@ use sea_orm::{
 use wahana_domain::{DeliveryStatus, MessageId, OutgoingMessage, SessionId, Timestamp};
 
 use super::{
-    MessageContent, NewMessage, Requester, SendLease, announce, content, from_row, insert_content,
-    of_session, requester, to_row,
+    MessageContent, NewMessage, Requester, SendLease, announce, content, content::forget_unkept, from_row,
+    insert_content, of_session, requester, to_row,
 };
 use crate::{
     StoreError, TenantTx,
@@ -211,6 +211,10 @@ pub async fn set_outcome(
     if row.status != status.as_str() {
         announce::status(tx, &row, Some(&row.status), status.as_str());
     }
+    // One of which nothing is known, or that waits again, may still be sent.
+    if !matches!(status, DeliveryStatus::Unknown | DeliveryStatus::Queued) {
+        forget_unkept(tx, &[row.id]).await?;
+    }
     Ok(())
 }
 
@@ -240,7 +244,11 @@ pub async fn cancel(tx: &TenantTx, message: MessageId, reason: &str) -> Result<b
     let Some(row) = waits.one().await? else {
         return Ok(false);
     };
-    end_waiting(tx, &row, DeliveryStatus::Cancelled, Some(reason)).await
+    let is_cancelled = end_waiting(tx, &row, DeliveryStatus::Cancelled, Some(reason)).await?;
+    if is_cancelled {
+        forget_unkept(tx, &[row.id]).await?;
+    }
+    Ok(is_cancelled)
 }
 
 /// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
@@ -261,6 +269,8 @@ pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, Stor
             expired.push(without_content(row)?);
         }
     }
+    let these: Vec<_> = expired.iter().map(|head| head.message.id.as_uuid()).collect();
+    forget_unkept(tx, &these).await?;
     Ok(expired)
 }
 

@@ -72,7 +72,7 @@ pub(crate) const TABLES: [TablePrivileges; 28] = [
         // Not its state nor its limits, which are the platform's to set.
         tenant: Some((
             Rows::OwnedBy("id"),
-            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, resends_lost_messages, updated_at)",
+            "SELECT, UPDATE (name, country, time_zone, language, message_retention_days, media_retention_days, audit_retention_days, restarts_silent_sessions, resends_lost_messages, keeps_message_texts, updated_at)",
         )),
         platform: ALL,
         deletable: None,

@@ -13,8 +13,8 @@ use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, idempotency_key, job, message, message_usage, organization_event, password_reset,
-        process, session_activity, session_transition, sign_in, waha_event,
+        audit_entry, idempotency_key, job, message, message_content, message_usage, organization_event,
+        password_reset, process, session_activity, session_transition, sign_in, waha_event,
     },
     transaction::within_database,
 };
@@ -127,6 +127,31 @@ impl PlatformTx {
             .exec(&self.transaction)
             .await?;
         Ok(deleted.rows_affected)
+    }
+
+    /// Deletes what messages of an organization say that it does not keep, except of those that are still to be
+    /// sent, or perhaps sent again; says of how many. Not the organization's transaction, as above.
+    pub async fn delete_unkept_contents(
+        &self,
+        organization: OrganizationId,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use message_content::{Column, Entity};
+        let needed = Query::select()
+            .column(message::Column::Id)
+            .from(message::Entity)
+            .and_where(message::Column::OrganizationId.eq(organization.as_uuid()))
+            .cond_where(
+                Condition::any()
+                    .add(message::Column::Status.is_in(OPEN.map(DeliveryStatus::as_str)))
+                    .add(message::Column::SettleAt.is_not_null()),
+            )
+            .take();
+        let condition = Condition::all()
+            .add(Column::OrganizationId.eq(organization.as_uuid()))
+            .add(Column::MessageId.not_in_subquery(needed));
+        self.delete_batch::<Entity>(Column::MessageId, condition, limit)
+            .await
     }
 
     /// Forgets the keys of requests of every organization that ended before then; says how many.

@@ -77,6 +77,8 @@ async fn hear(tx: &TenantTx, session: wahana_domain::SessionId, key: &str) -> Me
         sender: None,
         status: wahana_domain::DeliveryStatus::Accepted,
         happened_at: START,
+        text: None,
+        reply_to: None,
     });
     let id = ledger.id_of(key).unwrap();
     ledger.write(tx, &mut Tally::new()).await.unwrap();

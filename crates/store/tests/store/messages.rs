@@ -50,6 +50,8 @@ fn sent(world: &World) -> MessageNews {
         sender: None,
         status: DeliveryStatus::Accepted,
         happened_at: world.clock.now(),
+        text: None,
+        reply_to: None,
     }
 }
 

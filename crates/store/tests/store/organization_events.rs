@@ -315,6 +315,8 @@ fn news(direction: Direction, at: Timestamp) -> MessageNews {
             Direction::Incoming => DeliveryStatus::Received,
         },
         happened_at: at,
+        text: None,
+        reply_to: None,
     }
 }
 

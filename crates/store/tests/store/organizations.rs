@@ -43,6 +43,8 @@ async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
             language: Some(Language::Indonesian),
             retention: Some(retention),
             restarts_silent_sessions: Some(true),
+            resends_lost_messages: Some(true),
+            keeps_message_texts: Some(false),
             ..Default::default()
         },
     )
@@ -54,6 +56,8 @@ async fn what_is_changed_changes_and_the_rest_stays(db: &TestDatabase) {
     expected.language = Language::Indonesian;
     expected.retention = retention;
     expected.restarts_silent_sessions = true;
+    expected.resends_lost_messages = true;
+    expected.keeps_message_texts = false;
     let tx = world.platform_read().await;
     assert_eq!(tx.organization(world.a.id()).await.unwrap().unwrap(), expected);
     assert_eq!(

@@ -119,6 +119,7 @@ retention::delete_session_activity
 retention::delete_session_transitions
 retention::delete_settled_events
 retention::delete_silent_processes
+retention::delete_unkept_contents
 secrets::keys_in_use
 secrets::reencrypt_secrets
 servers::insert_server

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use wahana_domain::{DeliveryStatus, OutgoingMessage, ProcessId, SessionId, Timestamp};
 use wahana_store::{
+    activity::Tally,
     idempotency::{self, KeptAnswer},
-    messages::{self, Attempt, MessageContent, NewMessage, Requester, SendLease},
+    messages::{self, Accepted, Attempt, MessageContent, NewMessage, Requester, SendLease},
+    organizations::{self, OrganizationChange},
     sessions,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
@@ -315,7 +317,82 @@ async fn a_message_takes_the_lane_while_it_is_free(db: &TestDatabase) {
     assert!(!messages::has_others_before(&tx, session, tx.now()).await.unwrap());
 }
 
+async fn what_is_said_is_forgotten_with_the_sending_by_who_does_not_keep_it(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let session = world.session(&world.a, "sales").await.id;
+    let tx = world.write(&world.a).await;
+    let change = OrganizationChange {
+        keeps_message_texts: Some(false),
+        ..Default::default()
+    };
+    organizations::update(&tx, &change).await.unwrap();
+    tx.commit().await.unwrap();
+    let accepted = &enqueue(&world, session, START).await;
+    let failed = &enqueue(&world, session, START).await;
+    let cancelled = &enqueue(&world, session, START).await;
+    let unknown = &enqueue(&world, session, START).await;
+    let left = &enqueue(&world, session, START).await;
+    let waiting = &enqueue(&world, session, START).await;
+    let all = [accepted, failed, cancelled, unknown, left, waiting];
+    let attempt = claim(&world, accepted).await.unwrap();
+    let tx = world.write(&world.a).await;
+    messages::conclude(&tx, attempt).await.unwrap().unwrap();
+    let taken = Accepted {
+        id: accepted.id,
+        key: "A",
+        waha_message_id: "true_15550001111@c.us_A",
+        happened_at: START,
+    };
+    messages::accept(&tx, session, taken, &mut Tally::new())
+        .await
+        .unwrap();
+    assert!(messages::cancel(&tx, cancelled.id, "Cancelled.").await.unwrap());
+    tx.commit().await.unwrap();
+    let attempt = claim(&world, failed).await.unwrap();
+    let tx = world.write(&world.a).await;
+    messages::conclude(&tx, attempt).await.unwrap().unwrap();
+    messages::put_back(&tx, failed.id, "WAHA is away.").await.unwrap();
+    let content = messages::content(&tx, failed.id).await.unwrap();
+    assert!(content.is_some(), "it is still to be sent");
+    tx.commit().await.unwrap();
+    for (message, outcome) in [
+        (failed, DeliveryStatus::Failed),
+        (unknown, DeliveryStatus::Unknown),
+        (left, DeliveryStatus::Unknown),
+    ] {
+        let attempt = claim(&world, message).await.unwrap();
+        let tx = world.write(&world.a).await;
+        messages::conclude(&tx, attempt).await.unwrap().unwrap();
+        messages::set_outcome(&tx, message.id, outcome, "So it went.")
+            .await
+            .unwrap();
+        if message == unknown {
+            messages::wait_to_settle(&tx, message.id, Some(after(9)))
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    let kept = async || {
+        let tx = world.read(&world.a).await;
+        let mut kept = Vec::new();
+        for message in all {
+            kept.push(messages::content(&tx, message.id).await.unwrap().is_some());
+        }
+        kept
+    };
+    assert_eq!(kept().await, [false, false, false, true, true, true]);
+    // What is left behind goes with the next round, and what may be sent still stays.
+    let tx = world.platform_write().await;
+    assert_eq!(tx.delete_unkept_contents(world.b.id(), 100).await.unwrap(), 0);
+    assert_eq!(tx.delete_unkept_contents(world.a.id(), 100).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(kept().await, [false, false, false, true, false, true]);
+    assert_eq!(status(&world, waiting).await, DeliveryStatus::Queued);
+}
+
 on_both_databases!(
+    what_is_said_is_forgotten_with_the_sending_by_who_does_not_keep_it,
     messages_go_in_the_order_of_their_times_one_at_a_time,
     one_that_waits_can_be_taken_back_and_ends_with_its_time,
     sessions_with_something_due_are_found_whosever_they_are,

@@ -1,4 +1,4 @@
-//! What an event says, as far as anybody needs it. Texts are left out.
+//! What an event says, as far as anybody needs it.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub struct StatusNews {
     pub me: Option<Me>,
 }
 
-/// A message without its text.
+/// A message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageNews {
     /// WAHA's id.
@@ -57,6 +57,10 @@ pub struct MessageNews {
     pub media: Option<Media>,
     /// How far it came: -1 error, 0 pending, 1 on WhatsApp's server, 2 on the device, 3 read, 4 played.
     pub ack: Option<i64>,
+    /// Its text, or the text below its file.
+    pub body: Option<String>,
+    /// WhatsApp's own key of the message that it answers.
+    pub reply_to: Option<String>,
 }
 
 /// How far a message came.
@@ -172,6 +176,10 @@ impl EventEnvelope<'_> {
         if !words.into_iter().chain(&message.sender).all(|word| is_word(word)) {
             return Err(UnreadablePayload("an id in it is none"));
         }
+        // Some engines give the whole id, others the key alone.
+        let reply_to = message
+            .reply_to
+            .map(|to| MessageKey::parse(&to.id).map_or(to.id, |parsed| parsed.key));
         Ok(MessageNews {
             id: message.id,
             key: message.key,
@@ -183,6 +191,8 @@ impl EventEnvelope<'_> {
             has_media: message.has_media,
             media: message.media,
             ack: message.ack,
+            body: message.body,
+            reply_to: reply_to.filter(|key| is_word(key)),
         })
     }
 
@@ -253,6 +263,7 @@ mod tests {
         let EventNews::Message(received) = recorded(include_str!("fixtures/message.json")) else {
             panic!("it is a message");
         };
+        assert!(received.body.is_some() && received.reply_to.is_none());
         assert!(!received.from_me);
         assert_eq!(received.sender.as_deref(), Some("15550001111@c.us"));
 
