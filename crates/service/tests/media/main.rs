@@ -7,6 +7,7 @@
 )]
 
 mod ending;
+mod erasure;
 mod fetching;
 mod keeping;
 mod links;

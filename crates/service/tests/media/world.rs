@@ -134,7 +134,7 @@ impl<'a> World<'a> {
         let payload = json!({
             "id": format!("false_{CHAT}_{key}"),
             "timestamp": START.as_seconds(),
-            "from": CHAT, "fromMe": false, "body": "below", "hasMedia": true, "media": media,
+            "from": CHAT, "fromMe": false, "body": "a text below a file", "hasMedia": true, "media": media,
             "_data": {"message": {"documentMessage": {"mimetype": "application/pdf"}}},
         });
         let new = ["message", "message.any"].map(|kind| NewEvent {
