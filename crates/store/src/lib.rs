@@ -31,6 +31,7 @@ mod open_transactions;
 pub mod organization_events;
 pub mod organizations;
 mod platform;
+mod search;
 pub mod sessions;
 mod settings;
 mod store;

@@ -180,6 +180,17 @@ pub(crate) async fn move_to(tx: &TenantTx, from: MessageId, to: MessageId) -> Re
     Ok(())
 }
 
+/// The files of these messages.
+pub(crate) async fn of_messages(
+    tx: &TenantTx,
+    messages: &[uuid::Uuid],
+) -> Result<Vec<MediaFile>, StoreError> {
+    let found = tx
+        .find::<Entity>()
+        .filter(Column::MessageId.is_in(messages.iter().copied()));
+    found.all().await?.into_iter().map(from_row).collect()
+}
+
 fn from_row(row: Model) -> Result<MediaFile, StoreError> {
     let inconsistent = |column| StoreError::Inconsistent {
         table: "media_files",

@@ -307,6 +307,12 @@ where
         self
     }
 
+    /// Sorts by what follows from columns.
+    pub(crate) fn order_by_expression(mut self, expression: SimpleExpr, order: Order) -> Self {
+        self.select = self.select.order_by(expression, order);
+        self
+    }
+
     pub(crate) fn limit(mut self, limit: u64) -> Self {
         self.select = self.select.limit(within_database(limit));
         self

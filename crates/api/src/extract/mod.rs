@@ -14,6 +14,7 @@ mod preferences;
 
 pub(crate) use allowed::{
     Allowed, OfInvitation, OfKnownMessage, OfMember, OfMessage, OfOrganization, OfSession, OfStart, OfToken,
+    Resource,
 };
 pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, position};

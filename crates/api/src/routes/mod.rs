@@ -109,6 +109,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(messages::send_text))
         .routes(routes!(messages::send_media))
         .routes(routes!(messages::list))
+        .routes(routes!(messages::history))
         .routes(routes!(messages::get))
         .routes(routes!(messages::cancel))
         .routes(routes!(messages::media))

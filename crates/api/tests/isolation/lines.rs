@@ -425,6 +425,7 @@ pub(crate) const LINES: &[Line] = &[
         query: "?chat_id=15550001111@c.us",
         ..LINE
     },
+    plain("messages.history", MESSAGE_READERS),
     plain("messages.get", MESSAGE_READERS),
     plain("messages.media", MESSAGE_READERS),
     plain("messages.cancel", SENDERS),

@@ -11,6 +11,7 @@ mod answers;
 mod document;
 mod existence;
 mod expected;
+mod kept_messages;
 mod lines;
 mod matrix;
 mod things;
@@ -49,4 +50,12 @@ async fn foreign_and_missing_are_equal(database: &TestDatabase) {
     existence::compare(database).await;
 }
 
-on_both_databases!(everybody_gets_what_is_theirs, foreign_and_missing_are_equal);
+async fn kept_messages_are_listed_for_who_may_see_them(database: &TestDatabase) {
+    kept_messages::compare(database).await;
+}
+
+on_both_databases!(
+    everybody_gets_what_is_theirs,
+    foreign_and_missing_are_equal,
+    kept_messages_are_listed_for_who_may_see_them,
+);

@@ -6,6 +6,7 @@
     reason = "a test whose surroundings are missing has failed"
 )]
 
+mod history;
 mod idempotency;
 mod kept_files;
 mod media;

@@ -110,7 +110,7 @@ async fn messages_have_one_shape_whatever_the_engine() {
         );
         assert_eq!(
             names(&received["media"]),
-            ["filename", "mimetype", "size"],
+            ["filename", "mimetype", "size", "state"],
             "{engine:?}"
         );
         // Without downloading it, the simulated GOWS and WEBJS say nothing of a file.
@@ -279,7 +279,10 @@ async fn a_cursor_is_for_its_own_list() {
 async fn faulty_parameters_are_named() {
     let wahana = Wahana::start().await;
     for (path, fields) in [
-        ("messages", vec!["chat_id"]),
+        (
+            "messages?limit=0&direction=up&cursor=x",
+            vec!["cursor", "direction", "limit"],
+        ),
         ("messages?chat_id=nobody", vec!["chat_id"]),
         ("messages?chat_id=1@c.us&limit=0", vec!["chat_id", "limit"]),
         ("messages?chat_id=6281234567890@c.us&limit=101", vec!["limit"]),
@@ -307,8 +310,6 @@ async fn faulty_parameters_are_named() {
     ] {
         assert_eq!(wahana.get(path).await.faults(), fields, "{path}");
     }
-    let answer = wahana.get("messages").await;
-    assert!(answer.text.contains("is required"), "{}", answer.text);
     assert_eq!(wahana.sim.counts().session(wahana.session.waha.name.as_str()), 0);
 }
 

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod dispatch;
+mod history;
 mod idempotency;
 mod list;
 mod media;
@@ -19,6 +20,7 @@ mod wake;
 
 pub use attempt::SentMessage;
 pub use dispatch::dispatch;
+pub use history::{HistoryPart, HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use idempotency::{AnswerOf, IdempotencyKey, InvalidIdempotencyKey, KeptAnswer};
 pub use list::{Media, Message, MessagesQuery, list};
 pub use media::{MediaFile, MediaMessage, MediaSource, send_media};

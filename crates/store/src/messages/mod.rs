@@ -3,6 +3,7 @@
 mod announce;
 mod content;
 mod described;
+mod history;
 mod news;
 mod queue;
 
@@ -14,6 +15,7 @@ use wahana_domain::{
 
 pub use content::{MessageContent, content, forget_content, insert_content};
 pub use described::{DescribedMessage, described};
+pub use history::{HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
 pub(crate) use queue::is_queued;
 pub use queue::{

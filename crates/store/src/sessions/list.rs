@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     ColumnTrait, Condition, Order,
-    sea_query::{Expr, ExprTrait, Func, IntoCondition, LikeExpr, SimpleExpr},
+    sea_query::{ExprTrait, IntoCondition},
 };
 use wahana_domain::{HealthStatus, ServerId, Session, SessionId, SessionName, SessionStatus, StatusFilter};
 
@@ -12,6 +12,7 @@ use super::{from_row, get, living, servers};
 use crate::{
     CachedRead, StoreError, TenantTx,
     entity::session::{self, Column},
+    search::has_words,
 };
 
 /// How a path or body names a session: by its name, or by its id if it parses as one. No name does.
@@ -180,6 +181,14 @@ impl SessionSort {
     }
 }
 
+/// Where words are looked for.
+const SEARCHED: [Column; 4] = [
+    Column::SessionName,
+    Column::DisplayName,
+    Column::PhoneNumber,
+    Column::BusinessName,
+];
+
 impl SessionQuery {
     fn condition(&self) -> Condition {
         let statuses = self.status.statuses();
@@ -189,7 +198,7 @@ impl SessionQuery {
         }
         condition
             .add_option(self.health.map(health_condition))
-            .add_option(self.search.as_deref().map(search_condition))
+            .add_option(self.search.as_deref().map(|words| has_words(&SEARCHED, words)))
     }
 }
 
@@ -209,39 +218,4 @@ fn health_condition(health: HealthStatus) -> Condition {
         HealthStatus::Critical => critical,
         HealthStatus::Unknown => Condition::all().add(working().not()).add(critical.not()),
     }
-}
-
-/// Letters are compared without their case, as far as the database can: SQLite knows that of ASCII, and
-/// PostgreSQL what its locale knows. So the words are tried in both foldings, and as written they are
-/// always found.
-fn search_condition(words: &str) -> Condition {
-    let mut condition = Condition::any();
-    let (folded, folded_ascii) = (words.to_lowercase(), words.to_ascii_lowercase());
-    for words in [Some(&folded), (folded_ascii != folded).then_some(&folded_ascii)] {
-        let Some(pattern) = words.map(|words| containing(words)) else {
-            continue;
-        };
-        let matches = |column: Column| -> SimpleExpr {
-            Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(pattern.clone()).escape('\\'))
-        };
-        condition = condition
-            .add(matches(Column::SessionName))
-            .add(matches(Column::DisplayName))
-            .add(matches(Column::PhoneNumber))
-            .add(matches(Column::BusinessName));
-    }
-    condition
-}
-
-/// The pattern that every text with these words in it matches.
-fn containing(words: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in words.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }

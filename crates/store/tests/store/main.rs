@@ -17,6 +17,7 @@ mod jobs;
 mod leases;
 mod media_files;
 mod members;
+mod message_history;
 mod messages;
 mod migrations;
 mod observation;

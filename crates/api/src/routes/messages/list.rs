@@ -10,6 +10,7 @@ use wahana_service::{
     messages::{self, Media, Message, MessagesQuery},
 };
 
+use super::history::{HistoryFilter, answer};
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
@@ -18,13 +19,16 @@ use crate::{
     state::ApiState,
 };
 
+/// How many messages are listed if the request does not say it.
+const DEFAULT_LIMIT: i64 = 20;
+
 /// Which messages are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMessages {
-    /// Of which chat: its id, or a phone number.
-    #[param(required)]
+    /// Of which chat, by its id or a phone number: then these are the messages that WAHA has. Those that wahana keeps,
+    /// of all chats, if left out.
     chat_id: Option<String>,
     /// `incoming` or `outgoing`; both if left out.
     direction: Option<String>,
@@ -39,44 +43,60 @@ pub(crate) struct ListMessages {
     cursor: Option<String>,
 }
 
-/// A message of a chat.
+/// A message.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessageResource {
-    /// The same as `waha_message_id`: wahana has no id of its own for what it does not keep.
-    id: String,
-    waha_message_id: String,
+    /// wahana's id for it. In the list of one chat, which is WAHA's, the same as `waha_message_id`.
+    pub(super) id: String,
+    /// WAHA's id for it; null while that is not known.
+    pub(super) waha_message_id: Option<String>,
     #[schema(value_type = String, format = Uuid)]
-    session_id: SessionId,
-    chat_id: String,
+    pub(super) session_id: SessionId,
+    pub(super) chat_id: String,
     /// `incoming` or `outgoing`.
-    direction: &'static str,
+    pub(super) direction: &'static str,
     /// `text`, `image`, `video`, `audio`, `voice`, `document`, `sticker`, `location`, `contact`, `poll`,
     /// `reaction`, `revoked` or `other`.
-    r#type: &'static str,
+    pub(super) r#type: &'static str,
     /// The text, or the text below the file.
-    text: Option<String>,
-    media: Option<MediaResource>,
-    /// `failed`, `pending`, `sent`, `delivered`, `read` or `played`; null where WAHA does not say.
-    status: Option<&'static str>,
+    pub(super) text: Option<String>,
+    pub(super) media: Option<MediaResource>,
+    /// In the list of one chat, which is WAHA's, `failed`, `pending`, `sent`, `delivered`, `read` or `played`, or null
+    /// where WAHA does not say. Else the status that the message has here, or `received`.
+    pub(super) status: Option<&'static str>,
     #[schema(value_type = Option<String>, format = DateTime)]
-    timestamp: Option<Timestamp>,
+    pub(super) timestamp: Option<Timestamp>,
     /// Who sent it, as a chat id; null for the session's own messages.
-    sender: Option<String>,
+    pub(super) sender: Option<String>,
     /// WhatsApp's key of the message that it answers: the part of its `waha_message_id` behind the chat.
-    reply_to: Option<String>,
+    pub(super) reply_to: Option<String>,
 }
 
 /// The file of a message.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MediaResource {
-    mimetype: Option<String>,
+    pub(super) mimetype: Option<String>,
     /// Only documents have one.
-    filename: Option<String>,
-    /// In bytes, as the sender's phone gave it.
-    size: Option<i64>,
+    pub(super) filename: Option<String>,
+    /// In bytes; in the list of one chat as the sender's phone gave it.
+    pub(super) size: Option<i64>,
+    /// Of a file that wahana keeps: `waiting` (it is being fetched), `stored`, `expired` or `failed`; else null.
+    pub(super) state: Option<&'static str>,
 }
 
 impl ListMessages {
+    fn of_all_chats(self, session: SessionId) -> HistoryFilter {
+        HistoryFilter {
+            session_id: Some(session.to_string()),
+            direction: self.direction,
+            since: self.since,
+            until: self.until,
+            limit: self.limit.or(Some(DEFAULT_LIMIT)),
+            cursor: self.cursor,
+            ..HistoryFilter::default()
+        }
+    }
+
     fn check(
         self,
         session: SessionId,
@@ -89,7 +109,7 @@ impl ListMessages {
             .filtered(self.since.as_deref())
             .filtered(self.until.as_deref());
         let chat_id = self.chat_id.as_deref().map_or_else(
-            || Err("is required: messages are listed chat by chat".to_owned()),
+            || Err("is required".to_owned()),
             |text| ChatId::parse_recipient(text, country).map_err(|fault| fault.to_string()),
         );
         let chat_id = errors.take("chat_id", chat_id);
@@ -119,7 +139,7 @@ impl MessageResource {
     fn of(message: Message, session_id: SessionId) -> Self {
         Self {
             id: message.waha_message_id.clone(),
-            waha_message_id: message.waha_message_id,
+            waha_message_id: Some(message.waha_message_id),
             session_id,
             chat_id: message.chat_id,
             direction: message.direction.as_str(),
@@ -140,11 +160,12 @@ impl From<Media> for MediaResource {
             mimetype: media.mimetype,
             filename: media.filename,
             size: media.size,
+            state: None,
         }
     }
 }
 
-/// The messages of a chat that WAHA has, newest first.
+/// The messages of a chat that WAHA has, or those of all chats that wahana keeps, newest first.
 #[utoipa::path(
     get, path = "/api/waha/sessions/{sessionId}/messages", operation_id = "messages.list", tag = "messages",
     params(("sessionId" = String, Path, description = "The session's name or id"), ListMessages),
@@ -159,6 +180,12 @@ pub(crate) async fn list(
     Query(query): Query<ListMessages>,
 ) -> Result<Response, ApiError> {
     let session = allowed.found.id;
+    if query.chat_id.is_none() {
+        let country = allowed.access.organization().country;
+        let (query, limit) = query.of_all_chats(session).check(country)?;
+        let part = messages::history(state.services(), &allowed.access, query, limit).await?;
+        return Ok(answer(&allowed, part));
+    }
     let mut errors = FieldErrors::default();
     let (list, query) = query.check(session, allowed.access.organization().country, &mut errors);
     let query = errors.finish(query)?;

@@ -1,11 +1,13 @@
 //! `/api/waha/sessions/{sessionId}/{send-text,send-media,messages}` and `/api/waha/messages`
 
+mod history;
 mod list;
 mod media;
 mod requested;
 mod send_media;
 mod send_text;
 
+pub(crate) use history::*;
 pub(crate) use list::*;
 pub(crate) use media::*;
 pub(crate) use requested::*;
