@@ -7,6 +7,7 @@
 )]
 
 mod history;
+mod fairness;
 mod idempotency;
 mod kept_files;
 mod media;

@@ -29,11 +29,6 @@ pub(crate) fn queued(answer: &Answer) -> Value {
     data["message_id"].clone()
 }
 
-fn texts(wahana: &Wahana) -> Vec<String> {
-    let sent = wahana.sim.sent_messages().into_iter();
-    sent.map(|sent| sent.text.unwrap_or_default()).collect()
-}
-
 /// A clock that stands still until it is told otherwise.
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_seconds(1_800_000_000)))
@@ -71,7 +66,7 @@ async fn what_nobody_waits_for_is_sent_in_order_and_can_be_asked_for() {
 
     let _dispatching = wahana.dispatch();
     let last = wahana.until(&ids[4], DeliveryStatus::Accepted).await;
-    assert_eq!(texts(&wahana), ["0", "1", "2", "3", "4"]);
+    assert_eq!(wahana.texts(), ["0", "1", "2", "3", "4"]);
     let sent = wahana.call("GET", &format!("messages/{}", last.id)).await.data();
     assert_eq!(sent["status"], "accepted");
     assert!(
@@ -116,7 +111,7 @@ async fn a_message_can_be_cancelled_until_its_time_comes() {
     assert_eq!(wahana.message(&ids[2]).await.status, DeliveryStatus::Queued);
     clock.advance(Duration::from_mins(1));
     wahana.until(&ids[2], DeliveryStatus::Accepted).await;
-    assert_eq!(texts(&wahana), ["early", "late"]);
+    assert_eq!(wahana.texts(), ["early", "late"]);
     let outcomes = wahana.outcomes().await;
     assert!(
         outcomes.contains(&"messages.cancel success".to_owned()),
@@ -173,7 +168,7 @@ async fn while_waha_is_away_messages_wait_and_go_out_in_order_or_expire() {
         () = coming_back => {}
         _ = wahana.until(&ids[3], DeliveryStatus::Accepted) => {}
     }
-    assert_eq!(texts(&wahana), ["one", "two", "three"]);
+    assert_eq!(wahana.texts(), ["one", "two", "three"]);
 }
 
 #[tokio::test]
@@ -234,7 +229,7 @@ async fn limits_delay_what_waits() {
     );
     clock.advance(Duration::from_mins(2));
     wahana.until(&ids[2], DeliveryStatus::Accepted).await;
-    assert_eq!(texts(&wahana), ["0", "1", "2"]);
+    assert_eq!(wahana.texts(), ["0", "1", "2"]);
 }
 
 #[tokio::test]
@@ -286,7 +281,7 @@ async fn who_waits_comes_behind_those_who_waited_before() {
     assert_eq!(patient["status"], "accepted");
     assert_eq!(slow.await.unwrap().data()["status"], "accepted");
     wahana.services.drain().await;
-    assert_eq!(texts(&wahana), ["slow", "patient"]);
+    assert_eq!(wahana.texts(), ["slow", "patient"]);
     assert_eq!(wahana.counted().await, (2, 0));
 }
 

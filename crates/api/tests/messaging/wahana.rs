@@ -177,6 +177,10 @@ impl Wahana {
         wahana
     }
 
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     async fn token(&self, user: UserId, abilities: Abilities) -> String {
         let tx = self.store.write(self.tenant).await.unwrap();
         let secret = Secret::generate();
@@ -275,10 +279,20 @@ impl Wahana {
 
     /// Hands over what waits, as a process does beside answering requests, until it is dropped.
     pub(crate) fn dispatch(&self) -> DropGuard {
-        let (services, stop) = (self.services.clone(), CancellationToken::new());
+        Self::dispatching(self.services.clone())
+    }
+
+    fn dispatching(services: Services) -> DropGuard {
+        let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         tokio::spawn(async move { wahana_service::messages::dispatch(&services, &stop).await });
         guard
+    }
+
+    /// The texts that went out, in their order.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let sent = self.sim.sent_messages().into_iter();
+        sent.map(|sent| sent.text.unwrap_or_default()).collect()
     }
 
     /// Takes back the token of whoever calls.

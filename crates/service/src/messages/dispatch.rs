@@ -1,7 +1,7 @@
 //! Who hands over which session's messages when.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -10,20 +10,19 @@ use tokio::{
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
-use wahana_domain::{OrganizationId, ServerId, SessionId};
+use wahana_domain::{ServerId, SessionId};
 use wahana_store::{DueSession, Tenant};
 
-use super::turn::{self, Turn};
+use super::{
+    line::Line,
+    turn::{self, Turn},
+};
 use crate::{ServiceError, Services};
 
 /// How often is looked for messages of which this process was not told: another took them in, or their time came.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many sessions are found at a look.
 const FOUND_AT_ONCE: u64 = 500;
-/// For how many sessions messages are handed over at the same time.
-const AT_ONCE: usize = 32;
-/// For how many of one WAHA server: one that hangs leaves room for the others.
-const AT_ONCE_ON_SERVER: usize = 8;
 
 /// Hands messages over when their turn comes, until told to stop. Several processes do not disturb each other.
 pub async fn dispatch(services: &Services, stop: &CancellationToken) {
@@ -31,6 +30,7 @@ pub async fn dispatch(services: &Services, stop: &CancellationToken) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut work = Work::default();
     loop {
+        let next_end = work.held.next_end(services.store.clock().elapsed());
         tokio::select! {
             () = stop.cancelled() => break,
             woken = services.queue.woken() => {
@@ -42,6 +42,7 @@ pub async fn dispatch(services: &Services, stop: &CancellationToken) {
                 Ok((id, turn)) => work.ended(services, id, turn),
                 Err(error) => work.ended(services, error.id(), Turn::Waits(LOOK_EVERY)),
             },
+            () = tokio::time::sleep(next_end.unwrap_or_default()), if next_end.is_some() => work.release(services),
             _ = look.tick() => work.look(services).await,
         }
         work.go_on(services);
@@ -49,28 +50,22 @@ pub async fn dispatch(services: &Services, stop: &CancellationToken) {
     while work.tasks.join_next().await.is_some() {}
 }
 
-/// The sessions that have messages. Organizations take turns, and of each its sessions.
+/// The sessions that have messages.
 #[derive(Default)]
 struct Work {
-    waiting: BTreeMap<OrganizationId, VecDeque<DueSession>>,
-    is_waiting: HashSet<SessionId>,
-    /// Whose turn was last.
-    last: Option<OrganizationId>,
-    /// Sessions whose first message waits for something, until when at the latest, as the clock measures.
-    held: HashMap<SessionId, Duration>,
+    line: Line,
+    held: Held,
     tasks: JoinSet<Turn>,
     running: HashMap<Id, DueSession>,
-    busy: HashSet<SessionId>,
-    on_server: HashMap<ServerId, usize>,
     /// Where the last look ended.
     after: Option<SessionId>,
 }
 
 impl Work {
     async fn wake(&mut self, services: &Services, tenant: Tenant, session: SessionId) {
-        self.held.remove(&session);
+        self.held.take(session);
         match server_of(services, tenant, session).await {
-            Ok(Some(server)) => self.add(DueSession {
+            Ok(Some(server)) => self.line.add(DueSession {
                 tenant,
                 session,
                 server,
@@ -83,15 +78,14 @@ impl Work {
     }
 
     async fn look(&mut self, services: &Services) {
-        let now = services.store.clock().elapsed();
-        self.held.retain(|_, until| *until > now);
+        self.release(services);
         match found(services, self.after).await {
             Ok(due) => {
                 let is_all = due.len() < usize::try_from(FOUND_AT_ONCE).unwrap_or(usize::MAX);
                 self.after = due.last().filter(|_| !is_all).map(|due| due.session);
                 for due in due {
-                    if !self.held.contains_key(&due.session) {
-                        self.add(due);
+                    if !self.held.contains(due.session) {
+                        self.line.add(due);
                     }
                 }
             }
@@ -99,10 +93,11 @@ impl Work {
         }
     }
 
-    fn add(&mut self, due: DueSession) {
-        if self.is_waiting.insert(due.session) {
-            let organization = due.tenant.organization_id();
-            self.waiting.entry(organization).or_default().push_back(due);
+    /// Looks again at the sessions that were held until now.
+    fn release(&mut self, services: &Services) {
+        let now = services.store.clock().elapsed();
+        while let Some(due) = self.held.take_ended(now) {
+            self.line.add(due);
         }
     }
 
@@ -110,60 +105,65 @@ impl Work {
         let Some(due) = self.running.remove(&task) else {
             return;
         };
-        self.busy.remove(&due.session);
-        if let Some(number) = self.on_server.get_mut(&due.server) {
-            *number = number.saturating_sub(1);
-        }
+        self.line.ended(&due);
         match turn {
-            Turn::Went => self.add(due),
+            Turn::Went => self.line.add(due),
             Turn::Nothing => {}
             Turn::Waits(wait) => {
                 let until = services.store.clock().elapsed() + wait;
-                self.held.insert(due.session, until);
+                self.held.hold(due, until);
             }
         }
     }
 
     /// Begins with as many sessions as there is room for.
     fn go_on(&mut self, services: &Services) {
-        let mut passed_by = Vec::new();
-        while self.busy.len() < AT_ONCE
-            && let Some(due) = self.next()
-        {
-            let on_server = self.on_server.entry(due.server).or_default();
-            if self.busy.contains(&due.session) || *on_server >= AT_ONCE_ON_SERVER {
-                passed_by.push(due);
-                continue;
-            }
-            *on_server += 1;
-            self.busy.insert(due.session);
+        while let Some(due) = self.line.next() {
             let services = services.clone();
             let task = self.tasks.spawn(async move { take(&services, due).await });
             self.running.insert(task.id(), due);
         }
-        for due in passed_by {
-            self.add(due);
-        }
+    }
+}
+
+/// Sessions whose first message waits for something, and until when at the latest, as the clock measures. They take
+/// no place.
+#[derive(Default)]
+struct Held {
+    sessions: HashMap<SessionId, (Duration, DueSession)>,
+    ends: BTreeSet<(Duration, SessionId)>,
+}
+
+impl Held {
+    fn hold(&mut self, due: DueSession, until: Duration) {
+        self.take(due.session);
+        self.sessions.insert(due.session, (until, due));
+        self.ends.insert((until, due.session));
     }
 
-    /// The session whose turn it is: the first of the organization after the one that was served last.
-    fn next(&mut self) -> Option<DueSession> {
-        let later = self.last.and_then(|last| {
-            self.waiting
-                .range(last..)
-                .map(|(id, _)| *id)
-                .find(|id| *id != last)
-        });
-        let organization = later.or_else(|| self.waiting.keys().next().copied())?;
-        let sessions = self.waiting.get_mut(&organization)?;
-        let due = sessions.pop_front();
-        if sessions.is_empty() {
-            self.waiting.remove(&organization);
-        }
-        self.last = Some(organization);
-        let due = due?;
-        self.is_waiting.remove(&due.session);
+    fn contains(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
+    fn take(&mut self, session: SessionId) -> Option<DueSession> {
+        let (until, due) = self.sessions.remove(&session)?;
+        self.ends.remove(&(until, session));
         Some(due)
+    }
+
+    /// One whose time has ended.
+    fn take_ended(&mut self, now: Duration) -> Option<DueSession> {
+        let (until, session) = *self.ends.first()?;
+        if until > now {
+            return None;
+        }
+        self.take(session)
+    }
+
+    /// How long it is until the first one's time ends.
+    fn next_end(&self, now: Duration) -> Option<Duration> {
+        let (until, _) = self.ends.first()?;
+        Some(until.saturating_sub(now))
     }
 }
 

@@ -7,6 +7,7 @@ mod attempt;
 mod dispatch;
 mod history;
 mod idempotency;
+mod line;
 mod list;
 mod media;
 mod outgoing;
