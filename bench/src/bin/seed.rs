@@ -192,6 +192,7 @@ fn session(
             website: Some("https://www.example.com/".to_owned()),
             email: Some("branch@example.com".to_owned()),
         },
+        pacing: None,
         counters: SessionCounters {
             messages_sent: 12_345,
             messages_received: 23_456,

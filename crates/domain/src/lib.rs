@@ -16,6 +16,7 @@ mod media_file;
 mod message;
 mod organization;
 pub mod organization_event;
+mod pacing;
 mod password;
 mod phone;
 mod process;
@@ -50,6 +51,7 @@ pub use media_file::{InvalidStorageKey, MediaFile, MediaState, StorageKey, Store
 pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};
 pub use organization_event::{EventType, Happening, NewOrganizationEvent};
+pub use pacing::{InvalidPacing, Pace, PaceStep, Pacing};
 pub use password::{InvalidPassword, MAX_PASSWORD, MIN_PASSWORD, NewPassword, Password};
 pub use phone::{InvalidPhoneNumber, PhoneNumber};
 pub use process::{Process, ProcessRole, UnknownProcessRole};

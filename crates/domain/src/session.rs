@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 
 use crate::{
-    DesiredStatus, Health, HealthStatus, OrganizationId, PhoneNumber, ServerId, SessionConfiguration,
+    DesiredStatus, Health, HealthStatus, OrganizationId, Pacing, PhoneNumber, ServerId, SessionConfiguration,
     SessionId, SessionName, SessionStatus, Timestamp, words::words,
 };
 
@@ -131,6 +131,8 @@ pub struct Session {
     pub warning: Option<String>,
     /// What the organization says about itself.
     pub business: BusinessProfile,
+    /// The pace at which it sends; `None` if it sends as fast as it can.
+    pub pacing: Option<Pacing>,
     /// How much went through it.
     pub counters: SessionCounters,
     /// When the last message went through it, in either direction.

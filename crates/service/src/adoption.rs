@@ -259,6 +259,7 @@ fn adopted(
         last_error: None,
         warning: None,
         business: BusinessProfile::default(),
+        pacing: None,
         counters: SessionCounters::default(),
         last_message_at: None,
         created_at: asked_at,

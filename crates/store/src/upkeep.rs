@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, Order};
 use wahana_domain::{
-    SessionId, Timestamp,
+    MessageId, Pace, SessionId, Timestamp,
     reconciliation::{Attempts, Halt},
 };
 
@@ -36,6 +36,8 @@ pub struct Upkeep {
     pub probe_failed_at: Option<Timestamp>,
     /// wahana's webhook.
     pub hook: SessionHook,
+    /// How its messages are spaced.
+    pub pace: Pace,
 }
 
 /// What WhatsApp restricted.
@@ -173,6 +175,17 @@ pub async fn set_silent_restart(tx: &TenantTx, session: SessionId, at: Timestamp
     Ok(())
 }
 
+/// Remembers how a session's messages are spaced.
+pub async fn set_pace(tx: &TenantTx, session: SessionId, pace: Pace) -> Result<(), StoreError> {
+    let update = change(tx, session).await?;
+    update
+        .set(Column::NextSendAt, pace.next_at.map(Timestamp::as_micros))
+        .set(Column::TypingFor, pace.typing_for.map(MessageId::as_uuid))
+        .run()
+        .await?;
+    Ok(())
+}
+
 /// A change of the session's row, which is there from now on.
 pub(crate) async fn change(
     tx: &TenantTx,
@@ -214,6 +227,10 @@ pub(crate) fn from_row(row: Model) -> Upkeep {
         hook: SessionHook {
             version: row.hook_version,
             applied_version: row.hook_applied_version,
+        },
+        pace: Pace {
+            next_at: time(row.next_send_at),
+            typing_for: row.typing_for.map(MessageId::from),
         },
     }
 }

@@ -55,6 +55,7 @@ pub fn session(organization: OrganizationId, server: ServerId, name: &str, now: 
         last_error: None,
         warning: None,
         business: BusinessProfile::default(),
+        pacing: None,
         counters: SessionCounters::default(),
         last_message_at: None,
         created_at: now,

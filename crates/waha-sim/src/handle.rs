@@ -8,7 +8,7 @@ use crate::{
     faults::{Fault, SendRefusal},
     incoming::{self, IncomingMessage},
     life,
-    record::{Counts, ReceivedRequest, SentMessage},
+    record::{Counts, ReceivedRequest, SentMessage, TypingChange},
     seeds::{ChatSeed, SessionSeed},
     server::{Door, RestartLoss},
     sessions::Status,
@@ -293,6 +293,12 @@ impl WahaSim {
     #[must_use]
     pub fn sent_messages(&self) -> Vec<SentMessage> {
         self.sim.lock().record.sent_messages()
+    }
+
+    /// The last 512 times that a session began or ceased to be seen typing.
+    #[must_use]
+    pub fn typing_changes(&self) -> Vec<TypingChange> {
+        self.sim.lock().record.typing_changes()
     }
 
     /// The last 512 requests with their headers.

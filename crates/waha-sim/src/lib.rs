@@ -56,7 +56,7 @@ pub use faults::{Fault, FaultKind, SendRefusal};
 pub use handle::WahaSim;
 pub use incoming::IncomingMessage;
 pub use messages::Ack;
-pub use record::{Counts, ReceivedRequest, SentFile, SentKind, SentMessage};
+pub use record::{Counts, ReceivedRequest, SentFile, SentKind, SentMessage, TypingChange};
 pub use seeds::{ChatSeed, SessionSeed};
 pub use server::RestartLoss;
 pub use sessions::Status;

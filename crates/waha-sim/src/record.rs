@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-/// How many requests with their headers are remembered.
+/// How many requests with their headers, and changes of typing, are remembered.
 const REQUESTS: usize = 512;
 /// How many sent messages are remembered; enough for any test, and a bound for a simulator that runs for weeks.
 const SENT: usize = 200_000;
@@ -116,12 +116,26 @@ pub struct SentMessage {
     pub request: Value,
 }
 
+/// A change of whether a session is seen to be typing in a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypingChange {
+    /// The session.
+    pub session: String,
+    /// The chat, in WAHA's outward form (`…@c.us`).
+    pub chat_id: String,
+    /// Whether it types from now on.
+    pub is_typing: bool,
+    /// How many messages had gone out before.
+    pub messages_before: usize,
+}
+
 /// The simulator's memory of what it was asked.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) counts: Counts,
     requests: VecDeque<ReceivedRequest>,
     sent: VecDeque<SentMessage>,
+    typing: VecDeque<TypingChange>,
 }
 
 impl Record {
@@ -142,6 +156,22 @@ impl Record {
             self.sent.pop_front();
         }
         self.sent.push_back(message);
+    }
+
+    pub(crate) fn typing(&mut self, session: String, chat_id: String, is_typing: bool) {
+        if self.typing.len() == REQUESTS {
+            self.typing.pop_front();
+        }
+        self.typing.push_back(TypingChange {
+            session,
+            chat_id,
+            is_typing,
+            messages_before: self.sent.len(),
+        });
+    }
+
+    pub(crate) fn typing_changes(&self) -> Vec<TypingChange> {
+        self.typing.iter().cloned().collect()
     }
 
     pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {

@@ -107,6 +107,13 @@ struct MediaBody<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TypingBody<'a> {
+    session: &'a str,
+    chat_id: &'a str,
+}
+
+#[derive(Serialize)]
 struct FileBody<'a> {
     mimetype: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,6 +227,24 @@ impl WahaClient {
     /// Sends a document.
     pub async fn send_file(&self, session: &str, file: &MediaToSend<'_>) -> Result<SentMessage, WahaError> {
         self.send_media("sendFile", session, file, false).await
+    }
+
+    /// Shows in a chat that the session is typing, until [`stop_typing`](Self::stop_typing) or until phones take it
+    /// for ended.
+    pub async fn start_typing(&self, session: &str, chat_id: &str) -> Result<(), WahaError> {
+        self.typing("startTyping", session, chat_id).await
+    }
+
+    /// Shows in a chat that the session is not typing any more.
+    pub async fn stop_typing(&self, session: &str, chat_id: &str) -> Result<(), WahaError> {
+        self.typing("stopTyping", session, chat_id).await
+    }
+
+    async fn typing(&self, operation: &str, session: &str, chat_id: &str) -> Result<(), WahaError> {
+        let body = TypingBody { session, chat_id };
+        let call = Call::post(CallKind::Send, &["api", operation]).body(&body)?;
+        // WAHA 2026.2.1 answers `{"result":true}`, which says no more than the status.
+        self.answer(call).await.map(drop)
     }
 
     async fn send_media(

@@ -13,7 +13,7 @@ pub enum CallKind {
     /// Changes a session: create, update, start, stop, restart, log out, delete. WAHA 2026.2.1 waits up to 5
     /// s for the session's lock, sleeps 3 s in a stop, and gives up on the work after 30 s.
     Change,
-    /// Sends a message. WAHA may convert media first and waits up to 10 s for a session in the wrong state.
+    /// Sends a message, or shows that one is being typed. WAHA may convert media first and waits up to 10 s for a session in the wrong state.
     Send,
     /// QR and pairing codes. WAHA 2026.2.1 never answers a request for a code while the session is starting.
     Pairing,

@@ -11,6 +11,7 @@ mod fairness;
 mod idempotency;
 mod kept_files;
 mod media;
+mod pacing;
 mod privacy;
 mod queued;
 mod reading;

@@ -67,6 +67,7 @@ pub(crate) struct Wahana {
     tenant: Tenant,
     user: UserId,
     bearer: String,
+    settings: ServiceSettings,
     /// Where files are kept, for as long as the test runs.
     _media: TempDir,
 }
@@ -155,7 +156,7 @@ impl Wahana {
             total: Some(send_timeout),
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
-        let services = Services::new(store.clone(), http, service_settings);
+        let services = Services::new(store.clone(), http, service_settings.clone());
         let mut settings = ApiSettings::at(Url::parse("http://wahana.test/").unwrap());
         if let Some(limit) = setup.media_limit {
             settings.media_limit = limit;
@@ -171,6 +172,7 @@ impl Wahana {
             tenant,
             user,
             bearer: String::new(),
+            settings: service_settings,
             _media: media,
         };
         wahana.bearer = wahana.token(user, Abilities::All).await;
@@ -282,11 +284,28 @@ impl Wahana {
         Self::dispatching(self.services.clone())
     }
 
+    /// The same in another process of the same installation.
+    pub(crate) fn dispatch_elsewhere(&self) -> DropGuard {
+        let http = HttpClient::new(&HttpOptions::default()).unwrap();
+        Self::dispatching(Services::new(self.store.clone(), http, self.settings.clone()))
+    }
+
     fn dispatching(services: Services) -> DropGuard {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         tokio::spawn(async move { wahana_service::messages::dispatch(&services, &stop).await });
         guard
+    }
+
+    /// Gives the session this pace; null for none.
+    pub(crate) async fn set_pacing(&self, pacing: Value) {
+        let body = serde_json::json!({"pacing": pacing}).to_string();
+        let request = Request::patch(format!("/api/waha/sessions/{SESSION}"))
+            .header(header::AUTHORIZATION, &self.bearer)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.into())
+            .unwrap();
+        self.request(request).await.data();
     }
 
     /// The texts that went out, in their order.

@@ -27,6 +27,7 @@ async fn own_fields_never_need_waha(database: &TestDatabase) {
     let fields = json!({
         "display_name": "Shop", "business_name": "Toko", "business_description": "Flowers",
         "business_category": "Shop", "business_website": "https://example.com/", "business_email": "a@example.com",
+        "pacing": {"min_seconds": 2, "max_seconds": 6, "shows_typing": true},
     });
     let changed = owner.patch("/shop", &fields).await.ok();
     for (field, value) in fields.as_object().unwrap() {
@@ -176,6 +177,19 @@ async fn what_is_not_allowed_is_refused(database: &TestDatabase) {
             "business_website",
         ),
         (json!({"display_name": "x".repeat(101)}), "display_name"),
+        (
+            json!({"pacing": {"min_seconds": 7, "max_seconds": 6}}),
+            "pacing.min_seconds",
+        ),
+        (
+            json!({"pacing": {"min_seconds": 0, "max_seconds": 3601}}),
+            "pacing.max_seconds",
+        ),
+        (json!({"pacing": {"max_seconds": 6}}), "pacing.min_seconds"),
+        (
+            json!({"pacing": {"min_seconds": -1, "max_seconds": 6}}),
+            "pacing.min_seconds",
+        ),
     ] {
         let answer = owner.patch("/shop", &body).await.refused(422, "VALIDATION_ERROR");
         assert!(

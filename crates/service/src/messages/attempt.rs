@@ -21,6 +21,7 @@ use wahana_store::{
 use super::{
     idempotency::AnswerOf,
     outgoing::{Outgoing, operation},
+    pace,
 };
 use crate::{
     RequestOrigin, ServiceError, Services, audit,
@@ -103,6 +104,8 @@ pub(super) struct Attempt {
     pub(super) month: Month,
     /// When it was begun, as the clock measures.
     pub(super) begun: Duration,
+    /// Whether it is shown in the chat that it is being typed.
+    pub(super) is_typing: bool,
     /// Whether it may wait again if it was surely not sent.
     pub(super) is_asynchronous: bool,
     /// What whoever waits for it will be answered, if that is to be kept.
@@ -161,6 +164,9 @@ pub(super) fn lease(services: &Services, now: Timestamp) -> SendLease {
 impl Attempt {
     /// Hands the message over. What it needed of the limits is given back if WAHA did not take it.
     pub(super) async fn make(self, permit: Permit) -> Result<SentMessage, Failure> {
+        if self.is_typing {
+            pace::stop_typing(&self.ready, self.outgoing.to()).await;
+        }
         let waited = self.services.store.clock().elapsed().saturating_sub(self.begun);
         let handed_over = if waited > CALL_WITHIN {
             Err(WahaError::NotSendable {
@@ -265,10 +271,13 @@ impl Attempt {
         let (session, id) = (self.ready.session.id, self.written.message);
         let tx = self.services.store.write(self.sender.tenant).await?;
         // WAHA tells of the message by events, too, which are applied at the same time.
-        sessions::lock(&tx, session).await?;
+        let locked = sessions::lock(&tx, session).await?;
         // A commit whose answer was lost is not made twice.
         if stored::conclude(&tx, self.written).await?.is_none() {
             return Ok(());
+        }
+        if let Some(session) = &locked {
+            pace::pause(&tx, session).await?;
         }
         match &conclusion.fate {
             Fate::Accepted(sent, sent_at) => {

@@ -11,6 +11,7 @@ mod line;
 mod list;
 mod media;
 mod outgoing;
+mod pace;
 mod requested;
 mod settle;
 mod submit;

@@ -49,6 +49,14 @@ impl Outgoing {
         }
     }
 
+    /// How many letters it has, if it is a text: so long it takes to type.
+    pub(super) fn letters(&self) -> Option<usize> {
+        match self {
+            Self::Text(message) => Some(message.text.as_str().chars().count()),
+            Self::Media { .. } => None,
+        }
+    }
+
     /// Whether WAHA lets the caller choose its key, where server and engine do.
     pub(super) const fn may_have_own_key(&self) -> bool {
         matches!(self, Self::Text(_))

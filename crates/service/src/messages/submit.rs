@@ -6,7 +6,9 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
-use wahana_domain::{AuditOutcome, DeliveryStatus, MessageId, Month, OutgoingMessage, SessionId, Timestamp};
+use wahana_domain::{
+    AuditOutcome, DeliveryStatus, MessageId, Month, OutgoingMessage, PaceStep, SessionId, Timestamp,
+};
 use wahana_store::{
     TenantTx, idempotency,
     messages::{self as stored, NewMessage},
@@ -18,7 +20,7 @@ use super::{
     attempt::{Attempt, Sender, lease, not_sent},
     idempotency::{AnswerOf, Fingerprint, IdempotencyKey, KeptAnswer, Recognized, earlier},
     outgoing::{Outgoing, operation},
-    waiting_file,
+    pace, waiting_file,
 };
 use crate::{
     ServiceError, Services,
@@ -42,6 +44,10 @@ pub const LONGEST_AHEAD: Duration = Duration::from_hours(24 * 90);
 const SLACK: Duration = Duration::from_secs(5);
 /// How often is looked whose turn it is, behind what this process hears: another may have the session's lane.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The same while the session pauses.
+const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What the pace says of a message that nothing holds up.
+const AT_ONCE: PaceStep = PaceStep::Send { is_typing: false };
 /// When to come back to a session that had others to send.
 const TURN_RETRY: Duration = Duration::from_secs(5);
 
@@ -213,6 +219,26 @@ fn turn_did_not_come() -> ServiceError {
     }
 }
 
+/// The session keeps pauses, and this message would come after the caller has gone.
+fn pause_is_too_long(wait: Duration) -> ServiceError {
+    ServiceError::WahaUnavailable {
+        message: "The session pauses between its messages, and the turn of this one would not have come in time. It \
+                  was not sent. Try again later, or hand it in to be sent when its turn comes, with the header \
+                  `Prefer: respond-async`."
+            .to_owned(),
+        retry_after: wait,
+    }
+}
+
+/// A message that has the session's lane.
+struct Taken {
+    attempt: stored::Attempt,
+    /// When it was begun, as the clock measures.
+    begun: Duration,
+    /// Whether it is shown in the chat that it is being typed.
+    is_typing: bool,
+}
+
 /// What is needed to write a message down.
 #[derive(Clone)]
 pub(super) struct Writing {
@@ -248,29 +274,43 @@ impl Writing {
             key: key.as_deref(),
         };
         // Others who want the session's lane wait, so that two of them do not take it.
-        sessions::lock(&tx, message.session_id).await?;
-        let written = if stored::has_others_before(&tx, message.session_id, now).await? {
+        let session = sessions::lock(&tx, message.session_id).await?;
+        let session = session.ok_or(ServiceError::SessionNotFound)?;
+        let goes_at_once = !stored::has_others_before(&tx, message.session_id, now).await?
+            && pace::step(&tx, &session, &message, outgoing.letters()).await? == AT_ONCE;
+        let written = if goes_at_once {
+            let written = stored::begin(&tx, &new, &lease(services, now)).await?;
+            pace::pause(&tx, &session).await?;
+            Some(written)
+        } else {
             stored::enqueue(&tx, &new).await?;
             None
-        } else {
-            Some(stored::begin(&tx, &new, &lease(services, now)).await?)
         };
         if !self.finish(tx, &message, None).await? {
             return Ok(None);
         }
-        let (written, begun) = match written {
-            Some(written) => (written, begun),
-            None => self.turn_of(&message, key.as_deref(), deadline).await?,
+        let taken = match written {
+            Some(attempt) => Taken {
+                attempt,
+                begun,
+                is_typing: false,
+            },
+            None => {
+                let letters = outgoing.letters();
+                self.turn_of(&message, letters, &ready, key.as_deref(), deadline)
+                    .await?
+            }
         };
         Ok(Some(Attempt {
             services: services.clone(),
             sender: self.sender.clone(),
             ready,
             outgoing,
-            written,
+            written: taken.attempt,
             key,
             month: Month::of(message.created_at),
-            begun,
+            begun: taken.begun,
+            is_typing: taken.is_typing,
             is_asynchronous: false,
             answer: self.recognized.as_ref().map(|_| self.answer.clone()),
         }))
@@ -305,43 +345,74 @@ impl Writing {
     async fn turn_of(
         &self,
         message: &OutgoingMessage,
+        letters: Option<usize>,
+        ready: &Ready,
         key: Option<&str>,
         deadline: Instant,
-    ) -> Result<(stored::Attempt, Duration), ServiceError> {
+    ) -> Result<Taken, ServiceError> {
         let services = &self.services;
         loop {
             let freed = services.queue.freed();
             let tx = services.store.write(self.sender.tenant).await?;
-            let refusal = match sessions::lock(&tx, message.session_id).await? {
-                None => Some(ServiceError::SessionNotFound),
-                Some(session) if !session.status.is_working() => Some(not_ready(session.status)),
-                Some(_) if Instant::now() >= deadline => Some(turn_did_not_come()),
-                Some(_) => None,
+            let session = match sessions::lock(&tx, message.session_id).await? {
+                None => Err(ServiceError::SessionNotFound),
+                Some(session) if !session.status.is_working() => Err(not_ready(session.status)),
+                Some(_) if Instant::now() >= deadline => Err(turn_did_not_come()),
+                Some(session) => Ok(session),
             };
-            if let Some(refusal) = refusal {
-                self.take_back(tx, message, &refusal).await?;
-                return Err(refusal);
-            }
+            let session = match session {
+                Ok(session) => session,
+                Err(refusal) => return self.take_back(tx, message, refusal).await,
+            };
             let begun = services.store.clock().elapsed();
-            if let Some(attempt) = stored::claim(&tx, message, key, &lease(services, tx.now())).await? {
-                tx.commit().await?;
-                return Ok((attempt, begun));
+            let step = pace::step(&tx, &session, message, letters).await?;
+            if let PaceStep::Wait(wait) | PaceStep::ShowTyping(wait) = step
+                && Instant::now() + wait > deadline
+            {
+                return self.take_back(tx, message, pause_is_too_long(wait)).await;
             }
-            drop(tx);
+            let mut look_after = LOOK_EVERY;
+            match step {
+                PaceStep::Send { is_typing } => {
+                    let lease = lease(services, tx.now());
+                    if let Some(attempt) = stored::claim(&tx, message, key, &lease).await? {
+                        pace::pause(&tx, &session).await?;
+                        tx.commit().await?;
+                        return Ok(Taken {
+                            attempt,
+                            begun,
+                            is_typing,
+                        });
+                    }
+                    drop(tx);
+                }
+                PaceStep::ShowTyping(typing) => {
+                    if pace::note_typing(&tx, message, typing).await? {
+                        tx.commit().await?;
+                        pace::start_typing(ready, &message.chat_id).await;
+                        continue;
+                    }
+                    drop(tx);
+                }
+                PaceStep::Wait(wait) => {
+                    drop(tx);
+                    look_after = wait.min(PAUSE_LOOK_EVERY);
+                }
+            }
             tokio::select! {
                 () = freed => {}
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(look_after) => {}
             }
         }
     }
 
-    /// Makes sure that a message is never sent which waits.
-    async fn take_back(
+    /// Makes sure that a message is never sent which waits, and says why.
+    async fn take_back<T>(
         &self,
         tx: TenantTx,
         message: &OutgoingMessage,
-        why: &ServiceError,
-    ) -> Result<(), ServiceError> {
+        why: ServiceError,
+    ) -> Result<T, ServiceError> {
         if stored::cancel(&tx, message.id, &why.to_string()).await? {
             not_sent(&tx, message.id, Month::of(message.created_at)).await?;
             let failure = audit::failure(why.code());
@@ -349,7 +420,7 @@ impl Writing {
             audit::record_for(&tx, &self.sender.actor(), operation, message.session_id, failure).await?;
             tx.commit().await?;
         }
-        Ok(())
+        Err(why)
     }
 
     async fn enqueue(

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use waha_client::Circuit;
 use wahana_domain::{
     AuditOutcome, DeliveryStatus, ErrorCode, Month, OrganizationLimits, OrganizationState, OutgoingMessage,
-    Session, Timestamp,
+    Pace, PaceStep, Session, Timestamp,
 };
 use wahana_store::{
     DueSession, Tenant, TenantTx,
@@ -19,12 +19,13 @@ use wahana_store::{
 use super::{
     attempt::{Attempt, NOT_KNOWN, Sender, lease, not_sent},
     outgoing::{Outgoing, operation},
-    settle, waiting_file,
+    pace, settle, waiting_file,
 };
 use crate::{
     ServiceError, Services,
     access::{SendMessages, may_still},
-    audit, limits,
+    audit,
+    limits::{self, Permit},
     ready::Ready,
 };
 
@@ -47,10 +48,11 @@ const CALLER_RETRY: Duration = Duration::from_secs(1);
 const RESTRICTION_PAUSE: Duration = Duration::from_hours(6);
 /// Restrictions are looked at again after so long at most: somebody may have lifted one.
 const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
-/// When an organization that is suspended is looked at again, if nobody says that it is not any more.
-const SUSPENSION_RETRY: Duration = Duration::from_mins(1);
 /// When a server that is away is tried again at the latest.
 const AWAY_RETRY: Duration = Duration::from_secs(10);
+
+/// A session is not looked at more often than this because something has not come about.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Deals with what is due of a session, one message at most.
 pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, ServiceError> {
@@ -67,7 +69,8 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         return Ok(Turn::Nothing);
     };
     if look.is_suspended {
-        return Ok(Turn::Waits(SUSPENSION_RETRY));
+        // It is found again when that is over.
+        return Ok(Turn::Nothing);
     }
     if !head.message.is_asynchronous {
         // Its caller takes its turn, or its time ends.
@@ -86,9 +89,16 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
     if let Some((reason, wait)) = &look.restricted {
         return waits(services, due, &head, reason, *wait).await;
     }
-    if let Circuit::Open(retry_after) = services.upstreams.circuit(due.server) {
+    if let Circuit::Open(retry_after) = services.upstreams.circuit(session.waha.server) {
         let reason = "The WhatsApp service of this session does not answer at the moment.";
         return waits(services, due, &head, reason, retry_after.min(AWAY_RETRY)).await;
+    }
+    // What it says here is decided again under the lock.
+    if let Some(pacing) = &session.pacing
+        && let PaceStep::Wait(wait) =
+            pacing.step(&look.pace, head.message.id, letters_of(&head), services.now())
+    {
+        return Ok(Turn::Waits(while_valid(&head.message, services.now(), wait)));
     }
     // Read last: what waits for something else needs no room in memory.
     let outgoing = outgoing_of(services, due.tenant, &head).await?;
@@ -99,7 +109,7 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         services,
         due.tenant.organization_id(),
         &look.limits,
-        session.id,
+        ready.session.id,
         head.message.kind.is_media(),
     );
     let permit = match limited.await {
@@ -109,6 +119,37 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         }
         Err(error) => return Err(error),
     };
+    let next = Next {
+        requester: requester.clone(),
+        outgoing,
+        ready,
+        head,
+    };
+    hand_over(services, due, next, permit).await
+}
+
+/// The message whose turn it is, and nothing is known that holds it up.
+struct Next {
+    head: Head,
+    requester: Requester,
+    outgoing: Outgoing,
+    ready: Ready,
+}
+
+/// Takes the session's lane for a message, if it is its turn still and the session's pace lets it go, and hands it
+/// over.
+async fn hand_over(
+    services: &Services,
+    due: DueSession,
+    next: Next,
+    permit: Permit,
+) -> Result<Turn, ServiceError> {
+    let Next {
+        head,
+        requester,
+        outgoing,
+        ready,
+    } = next;
     let key = match &head.key {
         // The same key again: WhatsApp recognizes a message that was sent already.
         Some(key) => Some(key.clone()),
@@ -116,24 +157,34 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
     };
     let begun = services.store.clock().elapsed();
     let tx = services.store.write(due.tenant).await?;
-    let still = sessions::lock(&tx, session.id).await?;
-    if still.is_none_or(|session| !session.status.is_working()) {
+    let still = sessions::lock(&tx, ready.session.id).await?;
+    let Some(still) = still.filter(|session| session.status.is_working()) else {
         return Ok(Turn::Waits(SESSION_RETRY));
-    }
+    };
+    let is_typing = match pace::step(&tx, &still, &head.message, outgoing.letters()).await? {
+        PaceStep::Send { is_typing } => is_typing,
+        PaceStep::Wait(wait) => return Ok(Turn::Waits(while_valid(&head.message, tx.now(), wait))),
+        PaceStep::ShowTyping(typing) => {
+            drop(permit);
+            return show_typing(services, tx, &ready, &head.message, typing).await;
+        }
+    };
     let lease = lease(services, tx.now());
     let Some(written) = stored::claim(&tx, &head.message, key.as_deref(), &lease).await? else {
         return Ok(Turn::Nothing);
     };
+    pace::pause(&tx, &still).await?;
     tx.commit().await?;
     let attempt = Attempt {
         services: services.clone(),
-        sender: Sender::later(due.tenant, requester.clone()),
+        sender: Sender::later(due.tenant, requester),
         ready,
         outgoing,
         written,
         key,
         month: Month::of(head.message.created_at),
         begun,
+        is_typing,
         is_asynchronous: true,
         answer: None,
     };
@@ -145,11 +196,36 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
     })
 }
 
+/// Shows that a message is being typed, in a transaction that holds the lock of the session's row. Nobody waits here
+/// until that has been shown for long enough.
+async fn show_typing(
+    services: &Services,
+    tx: TenantTx,
+    ready: &Ready,
+    message: &OutgoingMessage,
+    typing: Duration,
+) -> Result<Turn, ServiceError> {
+    if !pace::note_typing(&tx, message, typing).await? {
+        return Ok(Turn::Nothing);
+    }
+    let until = tx.now().plus(typing);
+    tx.commit().await?;
+    pace::start_typing(ready, &message.chat_id).await;
+    let now = services.now();
+    Ok(Turn::Waits(while_valid(message, now, until.since(now))))
+}
+
 fn retry_after(error: &ServiceError) -> Duration {
     match error {
         ServiceError::WahaUnavailable { retry_after, .. } => (*retry_after).min(AWAY_RETRY),
         _ => SESSION_RETRY,
     }
+}
+
+/// How many letters a text that waits has.
+fn letters_of(head: &Head) -> Option<usize> {
+    let content = head.content.as_ref().filter(|_| !head.message.kind.is_media())?;
+    content.text.as_ref().map(|text| text.chars().count())
 }
 
 /// What a message that waited consists of; `None` if that is not kept any more.
@@ -183,6 +259,7 @@ struct Look {
     /// Why its queue rests, and for how long.
     restricted: Option<(String, Duration)>,
     limits: OrganizationLimits,
+    pace: Pace,
 }
 
 async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError> {
@@ -203,6 +280,7 @@ async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError
         limits: organization
             .map(|organization| organization.limits)
             .unwrap_or_default(),
+        pace: Pace::default(),
         head: None,
     };
     if let Some(requester) = head.as_ref().and_then(|head| head.requester.as_ref()) {
@@ -210,6 +288,7 @@ async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError
         look.forbidden = may.err();
     }
     let upkeep = upkeep::get(&tx, due.session).await?;
+    look.pace = upkeep.pace;
     if let Some(restriction) = upkeep.restriction {
         let until = restriction
             .until
@@ -280,13 +359,14 @@ async fn waits(
         stored::set_waiting_for(&tx, head.message.id, reason).await?;
         tx.commit().await?;
     }
-    // Its time may be over before.
-    let now = services.now();
-    let left = head
-        .message
-        .expires_at
-        .map_or(wait, |at: Timestamp| at.since(now));
-    Ok(Turn::Waits(wait.min(left).max(Duration::from_millis(100))))
+    let wait = while_valid(&head.message, services.now(), wait);
+    Ok(Turn::Waits(wait.max(SHORTEST_WAIT)))
+}
+
+/// So long, or until the message's time is over.
+fn while_valid(message: &OutgoingMessage, now: Timestamp, wait: Duration) -> Duration {
+    let left = message.expires_at.map_or(wait, |at| at.since(now));
+    wait.min(left.max(SHORTEST_WAIT))
 }
 
 /// Ends a message that can never be sent.

@@ -300,6 +300,7 @@ fn planned(new: NewSession, organization_id: OrganizationId, server: ServerId, n
         last_error: None,
         warning: None,
         business: new.business,
+        pacing: None,
         counters: SessionCounters::default(),
         last_message_at: None,
         created_at: now,

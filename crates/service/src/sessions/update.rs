@@ -104,6 +104,10 @@ async fn update_to_the_end(
     audit::record(&tx, context, OPERATION, Some(session.id), AuditOutcome::Success).await?;
     let now_known = stored::with_ids(&tx, &[session.id]).await?.pop();
     tx.commit().await?;
+    if fields.pacing.is_some() {
+        // What waits for the end of a pause need not wait for it any more.
+        services.queue.wake(tenant, session.id);
+    }
     now_known.map(Arc::new).ok_or(ServiceError::SessionNotFound)
 }
 

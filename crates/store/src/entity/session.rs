@@ -37,6 +37,9 @@ pub struct Model {
     pub deleted_at: Option<i64>,
     pub phone_number_at: Option<i64>,
     pub warning: Option<String>,
+    pub pacing_min_seconds: Option<i32>,
+    pub pacing_max_seconds: Option<i32>,
+    pub pacing_shows_typing: bool,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

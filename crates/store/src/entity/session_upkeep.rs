@@ -24,6 +24,8 @@ pub struct Model {
     pub silent_restart_at: Option<i64>,
     pub updated_at: i64,
     pub restricted_at: Option<i64>,
+    pub next_send_at: Option<i64>,
+    pub typing_for: Option<Uuid>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -18,6 +18,7 @@ mod m20261123_000080_durable_messages;
 mod m20261123_000085_media_files;
 mod m20261123_000090_organization_events;
 mod m20261123_000095_message_history;
+mod m20261123_000110_paced_sending;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000085_media_files::Migration),
             Box::new(m20261123_000090_organization_events::Migration),
             Box::new(m20261123_000095_message_history::Migration),
+            Box::new(m20261123_000110_paced_sending::Migration),
         ]
     }
 }

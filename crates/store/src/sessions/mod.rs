@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel};
 use wahana_domain::{
-    BusinessProfile, DesiredStatus, PhoneNumber, ServerId, Session, SessionConfiguration, SessionId,
+    BusinessProfile, DesiredStatus, Pacing, PhoneNumber, ServerId, Session, SessionConfiguration, SessionId,
     SessionName,
 };
 
@@ -36,6 +36,8 @@ pub struct SessionChange {
     pub business: Option<BusinessProfile>,
     /// Another configuration.
     pub configuration: Option<SessionConfiguration>,
+    /// Another pace; `Some(None)` for none.
+    pub pacing: Option<Option<Pacing>>,
 }
 
 /// Adds a session.
@@ -181,6 +183,16 @@ pub async fn update(tx: &TenantTx, id: SessionId, change: &SessionChange) -> Res
     }
     if let Some(configuration) = &change.configuration {
         update = update.set(Column::Configuration, row::configuration_text(configuration)?);
+    }
+    if let Some(pacing) = change.pacing {
+        let seconds = |get: fn(Pacing) -> u16| pacing.map(|pacing| i32::from(get(pacing)));
+        update = update
+            .set(Column::PacingMinSeconds, seconds(Pacing::min_seconds))
+            .set(Column::PacingMaxSeconds, seconds(Pacing::max_seconds))
+            .set(
+                Column::PacingShowsTyping,
+                pacing.is_some_and(Pacing::shows_typing),
+            );
     }
     update.run().await?;
     Ok(())

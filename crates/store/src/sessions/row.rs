@@ -1,8 +1,8 @@
 //! A session as it is stored.
 
 use wahana_domain::{
-    BusinessProfile, PhoneNumber, Session, SessionConfiguration, SessionCounters, SessionName, SessionOrigin,
-    Timestamp, WahaAddress, WahaName,
+    BusinessProfile, Pacing, PhoneNumber, Session, SessionConfiguration, SessionCounters, SessionName,
+    SessionOrigin, Timestamp, WahaAddress, WahaName,
 };
 
 use crate::{StoreError, entity::session};
@@ -13,6 +13,7 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
         column,
         row: row.id.to_string(),
     };
+    let pacing = pacing(&row)?;
     Ok(Session {
         id: row.id.into(),
         organization_id: row.organization_id.into(),
@@ -47,6 +48,7 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
             website: row.business_website,
             email: row.business_email,
         },
+        pacing,
         counters: SessionCounters {
             messages_sent: row.messages_sent,
             messages_received: row.messages_received,
@@ -56,6 +58,19 @@ pub(crate) fn from_row(row: session::Model) -> Result<Session, StoreError> {
         last_message_at: row.last_message_at.map(Timestamp::from_micros),
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
+    })
+}
+
+fn pacing(row: &session::Model) -> Result<Option<Pacing>, StoreError> {
+    let (Some(min), Some(max)) = (row.pacing_min_seconds, row.pacing_max_seconds) else {
+        return Ok(None);
+    };
+    let seconds = |seconds: i32| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let pacing = Pacing::new(seconds(min), seconds(max), row.pacing_shows_typing);
+    pacing.map(Some).map_err(|_| StoreError::Inconsistent {
+        table: "sessions",
+        column: "pacing_max_seconds",
+        row: row.id.to_string(),
     })
 }
 
@@ -100,5 +115,8 @@ pub(super) fn to_row(session: &Session) -> Result<session::Model, StoreError> {
         deleted_at: None,
         phone_number_at: None,
         warning: session.warning.clone(),
+        pacing_min_seconds: session.pacing.map(|pacing| pacing.min_seconds().into()),
+        pacing_max_seconds: session.pacing.map(|pacing| pacing.max_seconds().into()),
+        pacing_shows_typing: session.pacing.is_some_and(Pacing::shows_typing),
     })
 }

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 14] = [
+const FROZEN: [(&str, &str); 15] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -70,6 +70,10 @@ const FROZEN: [(&str, &str); 14] = [
     (
         "m20261123_000095_message_history.rs",
         "72400752049578f8c41999d002d8f352fbe676e1aecb765269fe67b22ce639e0",
+    ),
+    (
+        "m20261123_000110_paced_sending.rs",
+        "d662d20bb83fa96ffc3adee802286fe1157b32fac6e631d58a5f28ded718e7b7",
     ),
 ];
 

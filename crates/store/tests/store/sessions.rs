@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wahana_domain::{
-    BusinessProfile, ClientAppearance, DesiredStatus, PhoneNumber, Session, SessionCounters, SessionId,
-    SessionName, SessionOrigin, SessionStatus,
+    BusinessProfile, ClientAppearance, DesiredStatus, Pacing, PhoneNumber, Session, SessionCounters,
+    SessionId, SessionName, SessionOrigin, SessionStatus,
 };
 use wahana_store::{
     StoreError, TenantTx, Uniqueness,
@@ -176,21 +176,25 @@ async fn own_fields_change_and_the_rest_stays(db: &TestDatabase) {
     session.display_name = Some("Sales".to_owned());
     session.business.name = Some("Shop".to_owned());
     session.configuration.debug = Some(true);
+    session.pacing = Some(Pacing::new(2, 6, true).unwrap());
     session.updated_at = world.store.clock().now();
     let change = SessionChange {
         display_name: Some(session.display_name.clone()),
         business: Some(session.business.clone()),
         configuration: Some(session.configuration.clone()),
+        pacing: Some(session.pacing),
     };
     let tx = world.write(&world.a).await;
     sessions::update(&tx, session.id, &change).await.unwrap();
     assert_eq!(get(&tx, session.id).await.unwrap(), session);
     let change = SessionChange {
         display_name: Some(None),
+        pacing: Some(None),
         ..Default::default()
     };
     sessions::update(&tx, session.id, &change).await.unwrap();
     session.display_name = None;
+    session.pacing = None;
     assert_eq!(get(&tx, session.id).await.unwrap(), session);
     assert_eq!(get(&tx, other.id).await.unwrap(), other);
 }

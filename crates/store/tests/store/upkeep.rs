@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use wahana_domain::{
-    DesiredStatus, Session, SessionId, SessionName, SessionStatus, Timestamp,
+    DesiredStatus, MessageId, Pace, Session, SessionId, SessionName, SessionStatus, Timestamp,
     reconciliation::{Attempts, Decision, Halt, Seen, Situation},
 };
 use wahana_store::{
@@ -44,6 +44,11 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
         .await
         .unwrap();
     upkeep::set_silent_restart(&tx, session.id, START).await.unwrap();
+    let pace = Pace {
+        next_at: Some(START.plus(Duration::from_secs(6))),
+        typing_for: Some(MessageId::new()),
+    };
+    upkeep::set_pace(&tx, session.id, pace).await.unwrap();
     tx.commit().await.unwrap();
 
     let tx = world.write(&world.a).await;
@@ -57,6 +62,7 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
         last_event_at: None,
         probe_failed_at: Some(START),
         hook: SessionHook::default(),
+        pace,
     };
     assert_eq!(known, expected);
     assert!(known.is_restricted(START));

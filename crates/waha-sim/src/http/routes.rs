@@ -80,8 +80,8 @@ fn sending_routes() -> Router {
         .route("/api/sendContactVcard", post(sending::contact_vcard))
         .route("/api/reaction", put(sending::reaction))
         .route("/api/sendSeen", post(sending::seen))
-        .route("/api/startTyping", post(sending::typing))
-        .route("/api/stopTyping", post(sending::typing))
+        .route("/api/startTyping", post(sending::start_typing))
+        .route("/api/stopTyping", post(sending::stop_typing))
         .route("/api/forwardMessage", post(sending::forward))
         .route("/api/{session}/new-message-id", get(sending::new_message_id))
 }

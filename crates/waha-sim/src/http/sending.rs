@@ -360,12 +360,24 @@ pub(super) async fn seen(Extension(call): Called) -> Answer {
     Ok(empty(StatusCode::CREATED))
 }
 
-pub(super) async fn typing(Extension(call): Called) -> Answer {
+pub(super) async fn start_typing(call: Called) -> Answer {
+    typing(call, true).await
+}
+
+pub(super) async fn stop_typing(call: Called) -> Answer {
+    typing(call, false).await
+}
+
+async fn typing(Extension(call): Called, is_typing: bool) -> Answer {
     let session = call.body_session()?;
     call.working(&session).await?;
-    call.text("chatId")
+    let chat = call
+        .text("chatId")
         .ok_or_else(|| WahaError::undefined("includes"))?;
-    outgoing::note_activity(&call.sim, &mut call.sim.lock(), &session);
+    let chat = chat_id(chat);
+    let mut state = call.sim.lock();
+    outgoing::note_activity(&call.sim, &mut state, &session);
+    state.record.typing(session, chat, is_typing);
     Ok(created(&json!({"result": true})))
 }
 

@@ -194,3 +194,19 @@ async fn files_go_as_base64_to_the_call_of_their_kind() {
         );
     }
 }
+
+#[tokio::test]
+async fn typing_is_shown_and_ended_in_a_chat() {
+    let chat = "15550001111@c.us";
+    for (path, is_shown) in [("/api/startTyping", true), ("/api/stopTyping", false)] {
+        let waha = FakeWaha::answering(201, r#"{"result":true}"#).await;
+        if is_shown {
+            waha.client.start_typing("main", chat).await.unwrap();
+        } else {
+            waha.client.stop_typing("main", chat).await.unwrap();
+        }
+        let request = waha.request();
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", path));
+        assert_eq!(request.json(), json!({"session": "main", "chatId": chat}));
+    }
+}

@@ -4,6 +4,7 @@ mod actions;
 mod configuration;
 mod create;
 mod list;
+mod pacing;
 mod pairing;
 mod read;
 mod update;
@@ -11,6 +12,7 @@ mod update;
 pub(crate) use actions::*;
 pub(crate) use create::*;
 pub(crate) use list::*;
+pub(crate) use pacing::*;
 pub(crate) use pairing::*;
 pub(crate) use read::*;
 pub(crate) use update::*;
@@ -61,6 +63,8 @@ pub(crate) struct SessionResource<'a> {
     business_category: Option<&'a str>,
     business_website: Option<&'a str>,
     business_email: Option<&'a str>,
+    /// The pace at which it sends; null if it sends as fast as it can.
+    pacing: Option<PacingFields>,
     total_messages_sent: i64,
     total_messages_received: i64,
     total_media_sent: i64,
@@ -106,6 +110,7 @@ impl<'a> SessionResource<'a> {
             business_category: session.business.category.as_deref(),
             business_website: session.business.website.as_deref(),
             business_email: session.business.email.as_deref(),
+            pacing: session.pacing.map(PacingFields::from),
             total_messages_sent: session.counters.messages_sent,
             total_messages_received: session.counters.messages_received,
             total_media_sent: session.counters.media_sent,

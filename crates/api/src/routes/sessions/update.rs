@@ -14,7 +14,7 @@ use wahana_service::{
 };
 
 use super::{
-    SessionResource,
+    PacingFields, SessionResource,
     configuration::ConfigurationFields,
     create::{check_email, check_website},
     text,
@@ -48,6 +48,10 @@ pub(crate) struct UpdateSession {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 254)]
     business_email: Patch<String>,
+    /// The pace at which it sends; null lets it send as fast as it can.
+    #[serde(default)]
+    #[schema(value_type = Option<PacingFields>)]
+    pacing: Patch<PacingFields>,
     /// What of the configuration changes. A running session restarts with it, for about three seconds.
     configuration: Option<ConfigurationFields>,
 }
@@ -83,6 +87,7 @@ impl UpdateSession {
         };
         let mut update = SessionUpdate::default();
         update.fields.display_name = display_name;
+        update.fields.pacing = self.pacing.map(|pacing| pacing.check(&mut errors));
         update.fields.business = (business != *old).then_some(business);
         update.configuration = self.configuration.map(|fields| fields.check(&mut errors));
         errors.finish(Some(update))
