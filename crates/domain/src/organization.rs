@@ -35,6 +35,8 @@ pub struct OrganizationLimits {
     pub organization_messages_per_hour: Option<i32>,
     /// Messages that all sessions together send in a calendar month of UTC.
     pub monthly_messages: Option<i32>,
+    /// Messages that wait to be sent, of all sessions together.
+    pub queued_messages: Option<i32>,
 }
 
 /// How long an organization's data is kept, in days. `None` is for ever.

@@ -350,6 +350,21 @@ where
             .await?)
     }
 
+    /// Whether there are more rows than so many, without reading the others. If `column` is in the index by which
+    /// they are found, no row is read at all.
+    pub(crate) async fn exceeds(self, number: u64, column: E::Column) -> Result<bool, StoreError> {
+        let next: Option<Uuid> = self
+            .select
+            .offset(within_database(number))
+            .limit(1)
+            .select_only()
+            .column(column)
+            .into_tuple()
+            .one(self.transaction)
+            .await?;
+        Ok(next.is_some())
+    }
+
     pub(crate) async fn count(self) -> Result<u64, StoreError> {
         Ok(self.select.count(self.transaction).await?)
     }

@@ -75,6 +75,8 @@ pub(crate) struct Limits {
     organization_messages_per_hour: Option<u32>,
     /// Messages that all sessions together send in a calendar month of UTC.
     monthly_messages: Option<u32>,
+    /// Messages of all sessions together that wait to be sent.
+    queued_messages: u32,
 }
 
 /// What the organization has used up.
@@ -98,6 +100,7 @@ impl From<EffectiveLimits> for Limits {
             organization_messages_per_minute: limits.organization_messages_per_minute,
             organization_messages_per_hour: limits.organization_messages_per_hour,
             monthly_messages: limits.monthly_messages,
+            queued_messages: limits.queued_messages,
         }
     }
 }

@@ -357,3 +357,38 @@ async fn a_waha_that_cannot_be_asked_leaves_it_unknown() {
     assert_eq!(wahana.message(&id).await.status, DeliveryStatus::Unknown);
     assert_eq!((wahana.sends(), wahana.sim.sent_messages().len()), (1, 1));
 }
+
+#[tokio::test]
+async fn no_more_messages_wait_than_may() {
+    let limits = OrganizationLimits {
+        queued_messages: Some(3),
+        ..OrganizationLimits::default()
+    };
+    let setup = Setup {
+        limits,
+        ..Setup::default()
+    };
+    let wahana = Wahana::with(WahaSim::builder(), setup).await;
+    let body = text("x");
+    // Also when they come at once.
+    let all = (0..8).map(|_| wahana.post_with("send-text", &body, &ASYNC));
+    let answers = futures_util::future::join_all(all).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
+    assert_eq!((taken.len(), refused.len()), (3, 5));
+    for answer in refused {
+        assert_eq!(answer.refusal(), (429, "QUOTA_EXCEEDED".to_owned()));
+        assert!(answer.text.contains("At most 3 messages"), "{}", answer.text);
+        assert_eq!(answer.headers["retry-after"], "60");
+    }
+    // What is refused is not kept, and its key may be used again.
+    let keyed = [ASYNC[0], ("idempotency-key", "once")];
+    let refused = wahana.post_with("send-text", &body, &keyed).await;
+    assert_eq!(refused.refusal().0, 429);
+    let first = queued(taken[0]);
+    let cancel = format!("messages/{}/cancel", first.as_str().unwrap());
+    assert_eq!(wahana.call("POST", &cancel).await.data()["status"], "cancelled");
+    queued(&wahana.post_with("send-text", &body, &keyed).await);
+    let outcomes = wahana.outcomes().await;
+    let of = |word: &str| outcomes.iter().filter(|outcome| outcome.ends_with(word)).count();
+    assert_eq!((of("intent"), of("QUOTA_EXCEEDED")), (4, 6), "{outcomes:?}");
+}

@@ -24,7 +24,7 @@ use std::{
 
 use wahana_domain::{Clock, OrganizationId, OrganizationLimits, SessionId};
 
-pub(crate) use self::quota::MonthlyQuota;
+pub(crate) use self::quota::{MonthlyQuota, check_queue};
 use self::{
     in_process::{InProcess, Outcome, Taken},
     redis::{Redis, TakenInRedis},

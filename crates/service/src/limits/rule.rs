@@ -20,6 +20,8 @@ pub struct LimitDefaults {
     pub media_per_hour: u32,
     /// Requests with one token, or of one sign-in, in a minute.
     pub requests_per_minute: u32,
+    /// Messages that wait to be sent, of all sessions of an organization together.
+    pub queued_messages: u32,
 }
 
 impl Default for LimitDefaults {
@@ -30,6 +32,7 @@ impl Default for LimitDefaults {
             media_per_minute: 10,
             media_per_hour: 100,
             requests_per_minute: 1000,
+            queued_messages: 10_000,
         }
     }
 }
@@ -47,6 +50,7 @@ pub struct EffectiveLimits {
     pub organization_messages_per_minute: Option<u32>,
     pub organization_messages_per_hour: Option<u32>,
     pub monthly_messages: Option<u32>,
+    pub queued_messages: u32,
 }
 
 impl LimitDefaults {
@@ -66,6 +70,7 @@ impl LimitDefaults {
             organization_messages_per_minute: optional(own.organization_messages_per_minute),
             organization_messages_per_hour: optional(own.organization_messages_per_hour),
             monthly_messages: optional(own.monthly_messages),
+            queued_messages: or(own.queued_messages, self.queued_messages),
         }
     }
 }

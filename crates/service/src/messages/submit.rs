@@ -26,7 +26,7 @@ use crate::{
     ServiceError, Services,
     access::{Granted, SendMessages},
     audit,
-    limits::{EffectiveLimits, MonthlyQuota, Permit},
+    limits::{EffectiveLimits, MonthlyQuota, Permit, check_queue},
     ready::Ready,
     upstream::not_ready,
 };
@@ -286,20 +286,19 @@ impl Writing {
             stored::enqueue(&tx, &new).await?;
             None
         };
-        if !self.finish(tx, &message, None).await? {
+        if !self.finish(tx, &message, written.is_none(), None).await? {
             return Ok(None);
         }
-        let taken = match written {
-            Some(attempt) => Taken {
+        let taken = if let Some(attempt) = written {
+            Taken {
                 attempt,
                 begun,
                 is_typing: false,
-            },
-            None => {
-                let letters = outgoing.letters();
-                self.turn_of(&message, letters, &ready, key.as_deref(), deadline)
-                    .await?
             }
+        } else {
+            let letters = outgoing.letters();
+            self.turn_of(&message, letters, &ready, key.as_deref(), deadline)
+                .await?
         };
         Ok(Some(Attempt {
             services: services.clone(),
@@ -321,6 +320,7 @@ impl Writing {
         &self,
         tx: TenantTx,
         message: &OutgoingMessage,
+        waits: bool,
         answer: Option<&KeptAnswer>,
     ) -> Result<bool, ServiceError> {
         if let Some(recognized) = &self.recognized {
@@ -337,6 +337,9 @@ impl Writing {
         audit::record_for(&tx, &self.sender.actor(), operation, message.session_id, intent).await?;
         // Last, because others of the organization wait for it until the commit.
         MonthlyQuota::count(&tx, &self.limits).await?;
+        if waits {
+            check_queue(&tx, &self.limits).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
@@ -455,7 +458,7 @@ impl Writing {
         }
         let queued = SentMessage::of(&message);
         let answer = self.recognized.as_ref().map(|_| (self.answer)(&queued));
-        if !self.finish(tx, &message, answer.as_ref()).await? {
+        if !self.finish(tx, &message, true, answer.as_ref()).await? {
             return Ok(None);
         }
         if message.due_at <= now {

@@ -37,6 +37,7 @@ pub struct LimitsChange {
     pub organization_messages_per_minute: Option<Option<i32>>,
     pub organization_messages_per_hour: Option<Option<i32>>,
     pub monthly_messages: Option<Option<i32>>,
+    pub queued_messages: Option<Option<i32>>,
 }
 
 impl LimitsChange {
@@ -54,6 +55,7 @@ impl LimitsChange {
             organization_messages_per_minute: default,
             organization_messages_per_hour: default,
             monthly_messages: default,
+            queued_messages: default,
         }
     }
 
@@ -73,6 +75,7 @@ impl LimitsChange {
                 .organization_messages_per_hour
                 .unwrap_or(before.organization_messages_per_hour),
             monthly_messages: self.monthly_messages.unwrap_or(before.monthly_messages),
+            queued_messages: self.queued_messages.unwrap_or(before.queued_messages),
         }
     }
 }
@@ -295,7 +298,7 @@ pub async fn messages_this_month(
 type Limit = fn(&OrganizationLimits) -> Option<i32>;
 
 /// The largest that each limit may be.
-const MAXIMA: [(&str, i32, Limit); 9] = [
+const MAXIMA: [(&str, i32, Limit); 10] = [
     ("sessions", 1_000_000, |limits| limits.sessions),
     ("messages_per_minute", 1_000_000, |limits| {
         limits.messages_per_minute
@@ -313,6 +316,7 @@ const MAXIMA: [(&str, i32, Limit); 9] = [
         limits.organization_messages_per_hour
     }),
     ("monthly_messages", i32::MAX, |limits| limits.monthly_messages),
+    ("queued_messages", 1_000_000, |limits| limits.queued_messages),
 ];
 
 fn check_limits(limits: &OrganizationLimits) -> Result<(), FieldErrors> {

@@ -30,6 +30,7 @@ pub struct Model {
     pub restarts_silent_sessions: bool,
     pub resends_lost_messages: bool,
     pub keeps_message_texts: bool,
+    pub queued_messages: Option<i32>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

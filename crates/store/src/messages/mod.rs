@@ -20,7 +20,7 @@ pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
 pub(crate) use queue::is_queued;
 pub use queue::{
     Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_others_before,
-    needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
+    has_queued_more_than, needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
 };
 
 use crate::{

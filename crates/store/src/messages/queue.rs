@@ -77,6 +77,12 @@ pub async fn has_others_before(
     Ok(due(tx, session, now).limit(1).one().await?.is_some())
 }
 
+/// Whether more messages of the organization than so many wait to be sent.
+pub async fn has_queued_more_than(tx: &TenantTx, number: u32) -> Result<bool, StoreError> {
+    let queued = tx.find::<Entity>().filter(is_queued());
+    queued.exceeds(number.into(), Column::OrganizationId).await
+}
+
 async fn lane_is_taken(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
     let holder = tx
         .find::<Entity>()

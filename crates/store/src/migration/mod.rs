@@ -19,6 +19,7 @@ mod m20261123_000085_media_files;
 mod m20261123_000090_organization_events;
 mod m20261123_000095_message_history;
 mod m20261123_000110_paced_sending;
+mod m20261123_000111_queue_bound;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000090_organization_events::Migration),
             Box::new(m20261123_000095_message_history::Migration),
             Box::new(m20261123_000110_paced_sending::Migration),
+            Box::new(m20261123_000111_queue_bound::Migration),
         ]
     }
 }

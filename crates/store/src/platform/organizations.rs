@@ -101,6 +101,7 @@ impl PlatformTx {
                 Expr::value(limits.organization_messages_per_hour),
             )
             .col_expr(Column::MonthlyMessages, Expr::value(limits.monthly_messages))
+            .col_expr(Column::QueuedMessages, Expr::value(limits.queued_messages))
             .col_expr(Column::UpdatedAt, Expr::value(self.now().as_micros()))
             .filter(Column::Id.eq(id.as_uuid()))
             .exec(&self.transaction)

@@ -75,6 +75,10 @@ const FROZEN: [(&str, &str); 15] = [
         "m20261123_000110_paced_sending.rs",
         "d662d20bb83fa96ffc3adee802286fe1157b32fac6e631d58a5f28ded718e7b7",
     ),
+    (
+        "m20261123_000111_queue_bound.rs",
+        "59c606b5327ccf198f766efceef6c86b714f657e1691aacb2036dfe89a9966aa",
+    ),
 ];
 
 async fn open(db: &TestDatabase) -> Result<Store, StoreError> {

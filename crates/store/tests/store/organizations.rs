@@ -112,6 +112,7 @@ async fn operators_set_state_and_limit(db: &TestDatabase) {
         organization_messages_per_minute: Some(9),
         organization_messages_per_hour: Some(10),
         monthly_messages: Some(11),
+        queued_messages: Some(12),
     };
     assert!(tx.set_organization_limits(id, &limits).await.unwrap());
     let changed = tx.organization(id).await.unwrap().unwrap();

@@ -391,8 +391,33 @@ async fn what_is_said_is_forgotten_with_the_sending_by_who_does_not_keep_it(db: 
     assert_eq!(status(&world, waiting).await, DeliveryStatus::Queued);
 }
 
+async fn messages_that_wait_are_counted_for_each_organization(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let sessions = [
+        world.session(&world.a, "sales").await.id,
+        world.session(&world.a, "support").await.id,
+    ];
+    let first = enqueue(&world, sessions[0], START).await;
+    enqueue(&world, sessions[1], after(60)).await;
+    let tx = world.read(&world.a).await;
+    assert!(messages::has_queued_more_than(&tx, 0).await.unwrap());
+    assert!(messages::has_queued_more_than(&tx, 1).await.unwrap());
+    assert!(!messages::has_queued_more_than(&tx, 2).await.unwrap());
+    drop(tx);
+    claim(&world, &first).await.unwrap();
+    let tx = world.read(&world.a).await;
+    assert!(
+        !messages::has_queued_more_than(&tx, 1).await.unwrap(),
+        "what is being sent does not wait"
+    );
+    drop(tx);
+    let tx = world.read(&world.b).await;
+    assert!(!messages::has_queued_more_than(&tx, 0).await.unwrap());
+}
+
 on_both_databases!(
     what_is_said_is_forgotten_with_the_sending_by_who_does_not_keep_it,
+    messages_that_wait_are_counted_for_each_organization,
     messages_go_in_the_order_of_their_times_one_at_a_time,
     one_that_waits_can_be_taken_back_and_ends_with_its_time,
     sessions_with_something_due_are_found_whosever_they_are,

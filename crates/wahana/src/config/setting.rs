@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 45] = [
+pub(crate) const SETTINGS: [Setting; 46] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -49,6 +49,7 @@ pub(crate) const SETTINGS: [Setting; 45] = [
     setting("limits.media_per_minute", "10"),
     setting("limits.media_per_hour", "100"),
     setting("limits.requests_per_minute", "1000"),
+    setting("limits.queued_messages", "10000"),
     setting("log.format", r#""json""#),
     setting("log.level", r#""info""#),
     setting("media.directory", r#""/var/lib/wahana/media""#),

@@ -138,6 +138,7 @@ fn limits_are_shown_and_changed(installation: &Installation) {
     let shown = limits(&[]).json();
     assert_eq!(value(&shown, "messages_per_minute"), (Some(60), true));
     assert_eq!(value(&shown, "monthly_messages"), (None, true));
+    assert_eq!(value(&shown, "queued_messages"), (Some(10_000), true));
     let changed = limits(&["--messages-per-minute", "5", "--monthly-messages", "100"]).json();
     assert_eq!(value(&changed, "messages_per_minute"), (Some(5), false));
     assert_eq!(value(&changed, "monthly_messages"), (Some(100), false));

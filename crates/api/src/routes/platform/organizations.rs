@@ -74,6 +74,9 @@ pub(crate) struct PlatformLimits {
     /// Messages that all sessions together send in a calendar month of UTC; null is no limit.
     #[schema(minimum = 0)]
     monthly_messages: Option<i32>,
+    /// Messages of all sessions together that wait to be sent.
+    #[schema(minimum = 0)]
+    queued_messages: Option<i32>,
 }
 
 /// What to change of the limits; what is left out stays, and null is the default of the installation.
@@ -116,6 +119,10 @@ pub(crate) struct ChangedLimits {
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 0)]
     monthly_messages: Patch<i32>,
+    /// Messages of all sessions together that wait to be sent.
+    #[serde(default)]
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    queued_messages: Patch<i32>,
 }
 
 impl From<OrganizationLimits> for PlatformLimits {
@@ -130,6 +137,7 @@ impl From<OrganizationLimits> for PlatformLimits {
             organization_messages_per_minute: limits.organization_messages_per_minute,
             organization_messages_per_hour: limits.organization_messages_per_hour,
             monthly_messages: limits.monthly_messages,
+            queued_messages: limits.queued_messages,
         }
     }
 }
@@ -146,6 +154,7 @@ impl From<PlatformLimits> for OrganizationLimits {
             organization_messages_per_minute: limits.organization_messages_per_minute,
             organization_messages_per_hour: limits.organization_messages_per_hour,
             monthly_messages: limits.monthly_messages,
+            queued_messages: limits.queued_messages,
         }
     }
 }
@@ -162,6 +171,7 @@ impl From<ChangedLimits> for LimitsChange {
             organization_messages_per_minute: limits.organization_messages_per_minute.map(Some),
             organization_messages_per_hour: limits.organization_messages_per_hour.map(Some),
             monthly_messages: limits.monthly_messages.map(Some),
+            queued_messages: limits.queued_messages.map(Some),
         }
     }
 }

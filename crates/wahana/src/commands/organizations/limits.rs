@@ -10,7 +10,7 @@ use wahana_service::{
 use crate::output::{Output, Row, optional};
 
 /// The arguments that name one limit each.
-const LIMITS: [&str; 9] = [
+const LIMITS: [&str; 10] = [
     "sessions",
     "messages_per_minute",
     "messages_per_hour",
@@ -20,6 +20,7 @@ const LIMITS: [&str; 9] = [
     "organization_messages_per_minute",
     "organization_messages_per_hour",
     "monthly_messages",
+    "queued_messages",
 ];
 
 #[derive(Args, Debug)]
@@ -60,6 +61,9 @@ pub(crate) struct Arguments {
     /// Messages that all sessions together send in a calendar month of UTC.
     #[arg(long, value_name = "LIMIT", value_parser = number)]
     monthly_messages: Option<Number>,
+    /// Messages of all sessions together that wait to be sent.
+    #[arg(long, value_name = "LIMIT", value_parser = number)]
+    queued_messages: Option<Number>,
 }
 
 /// A limit; without a number it is the default.
@@ -92,6 +96,7 @@ impl Arguments {
             self.organization_messages_per_minute,
             self.organization_messages_per_hour,
             self.monthly_messages,
+            self.queued_messages,
         ]
         .iter()
         .any(Option::is_some);
@@ -106,6 +111,7 @@ impl Arguments {
             organization_messages_per_minute: changed(self.organization_messages_per_minute),
             organization_messages_per_hour: changed(self.organization_messages_per_hour),
             monthly_messages: changed(self.monthly_messages),
+            queued_messages: changed(self.queued_messages),
         })
     }
 }
@@ -194,5 +200,10 @@ pub(super) async fn run(arguments: Arguments, services: &Services, output: Outpu
             used: Some(used),
             ..row("monthly_messages", own.monthly_messages, holds.monthly_messages)
         },
+        row(
+            "queued_messages",
+            own.queued_messages,
+            Some(holds.queued_messages),
+        ),
     ])
 }
