@@ -230,10 +230,12 @@ impl From<ServiceError> for ApiError {
                 fields: Some(fields),
                 ..Self::new(code, message)
             },
-            ServiceError::WahaUnavailable { retry_after, .. } => Self {
-                retry_after: Some(retry_after),
-                ..Self::new(code, message)
-            },
+            ServiceError::WahaUnavailable { retry_after, .. } | ServiceError::Busy { retry_after, .. } => {
+                Self {
+                    retry_after: Some(retry_after),
+                    ..Self::new(code, message)
+                }
+            }
             ServiceError::RateLimited { allowance, .. } | ServiceError::QuotaExceeded { allowance, .. } => {
                 Self {
                     retry_after: Some(allowance.reset_after),

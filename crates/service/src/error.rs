@@ -68,6 +68,14 @@ pub enum ServiceError {
         /// The limit, and when it may be tried again.
         allowance: Allowance,
     },
+    /// This process has as much to do as it may; another, or the same later, may have room.
+    #[error("{message}")]
+    Busy {
+        /// What it has so much of.
+        message: String,
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
     /// A person's e-mail address or password is wrong; which of them is never told.
     #[error("E-mail address or password is wrong.")]
     WrongPassword,
@@ -174,7 +182,7 @@ impl ServiceError {
             Self::WahaFaulty(_) => ErrorCode::WahaError,
             Self::WahaUnavailable { .. } => ErrorCode::WahaUnavailable,
             Self::WahaTimeout { .. } | Self::SessionOutcomeUnknown { .. } => ErrorCode::WahaTimeout,
-            Self::MediaStore(_) => ErrorCode::ServiceUnavailable,
+            Self::Busy { .. } | Self::MediaStore(_) => ErrorCode::ServiceUnavailable,
             Self::Store(error) if error.is_unavailable() => ErrorCode::ServiceUnavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::InternalServerError,
         }

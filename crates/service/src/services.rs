@@ -24,7 +24,7 @@ use crate::{
     limits::{LimitSettings, Limits},
     media::{Growth, MediaSettings},
     messages::SendQueue,
-    organization_events::Feeds,
+    organization_events::{Feeds, StreamLimits},
     outgoing::{Fetcher, TenantPolicy},
     passwords::Passwords,
     reconcile::Bell,
@@ -62,6 +62,8 @@ pub struct ServiceSettings {
     pub retention: RetentionSettings,
     /// How much callers may ask for.
     pub limits: LimitSettings,
+    /// How many streams of events may be open.
+    pub event_streams: StreamLimits,
 }
 
 impl ServiceSettings {
@@ -79,6 +81,7 @@ impl ServiceSettings {
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
+            event_streams: StreamLimits::default(),
         }
     }
 }
@@ -134,7 +137,7 @@ impl Services {
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,
             queue,
-            feeds: Feeds::new(store.clone()),
+            feeds: Feeds::new(store.clone(), settings.event_streams),
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),
             attempts: Arc::new(Attempts::new(store.clock().clone())),

@@ -6,8 +6,8 @@
     reason = "a test whose surroundings are missing has failed"
 )]
 
-mod history;
 mod fairness;
+mod history;
 mod idempotency;
 mod kept_files;
 mod media;

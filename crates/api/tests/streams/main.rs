@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks what it needs has failed")]
 
+mod crowds;
 mod endings;
 mod filters;
 mod resuming;

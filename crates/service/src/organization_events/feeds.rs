@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 use wahana_domain::OrganizationId;
 use wahana_store::{EventWatch, Store, StoreError, Tenant, Woken};
 
-use super::feed::Feed;
+use super::{
+    feed::Feed,
+    places::{Places, StreamLimits},
+};
 
 /// How often is looked for events of which this process was not told, because another wrote them.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +28,7 @@ pub(crate) struct Feeds(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     store: Store,
+    places: Places,
     open: Mutex<Open>,
     ending: CancellationToken,
 }
@@ -36,9 +40,10 @@ struct Open {
 }
 
 impl Feeds {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, limits: StreamLimits) -> Self {
         Self(Arc::new(Shared {
             store,
+            places: Places::new(limits),
             open: Mutex::default(),
             ending: CancellationToken::new(),
         }))
@@ -52,6 +57,11 @@ impl Feeds {
     /// Cancelled when the process stops.
     pub(crate) fn ending(&self) -> &CancellationToken {
         &self.0.ending
+    }
+
+    /// The places of those who are told.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     pub(super) fn store(&self) -> &Store {

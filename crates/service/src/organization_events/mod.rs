@@ -5,6 +5,7 @@ mod body;
 mod feed;
 mod feeds;
 mod filter;
+mod places;
 mod render;
 mod subscription;
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub use body::{
 };
 pub(crate) use feeds::Feeds;
 pub use filter::EventFilter;
+pub use places::StreamLimits;
 pub use render::RenderedEvent;
 pub use subscription::{Subscription, Told, subscribe};

@@ -9,6 +9,7 @@ use wahana_store::organization_events::last_number;
 use super::{
     EventFilter, RenderedEvent,
     feed::{Feed, Page, Recent},
+    places::Place,
 };
 use crate::{
     ServiceError, Services,
@@ -36,9 +37,14 @@ pub struct Subscription {
     position: i64,
     taken: VecDeque<Arc<RenderedEvent>>,
     ending: CancellationToken,
+    _place: Place,
 }
 
 /// Begins to tell a caller events: those after a number, or those from now on.
+///
+/// # Errors
+///
+/// [`ServiceError::QuotaExceeded`] and [`ServiceError::Busy`] if as many are told as may be.
 pub async fn subscribe(
     services: &Services,
     access: &Granted<BeMember>,
@@ -47,6 +53,7 @@ pub async fn subscribe(
 ) -> Result<Subscription, ServiceError> {
     let feeds = &services.feeds;
     let tenant = access.tenant();
+    let place = feeds.places().take(tenant.organization_id())?;
     let tx = feeds.store().read(tenant).await?;
     let last = last_number(&tx).await?;
     drop(tx);
@@ -58,6 +65,7 @@ pub async fn subscribe(
         position: after.unwrap_or(last),
         taken: VecDeque::new(),
         ending: feeds.ending().clone(),
+        _place: place,
     })
 }
 

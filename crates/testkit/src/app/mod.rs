@@ -23,7 +23,9 @@ use wahana_domain::{
     Clock, Organization, OrganizationId, OrganizationState, ServerId, Session, SessionId, SessionStatus,
     SystemClock, Timestamp, UserId,
 };
-use wahana_service::{ServiceSettings, Services, limits::LimitSettings, media::MediaStore};
+use wahana_service::{
+    ServiceSettings, Services, limits::LimitSettings, media::MediaStore, organization_events::StreamLimits,
+};
 use wahana_store::{NewServer, Store, Tenant, sessions};
 
 pub use self::actor::{Actor, By, Home};
@@ -87,6 +89,12 @@ impl TestApp {
         limits: LimitSettings,
     ) -> Self {
         Self::start_as(database, clock, |_| {}, |settings| settings.limits = limits).await
+    }
+
+    /// wahana over a database, with room for so many streams of events.
+    pub async fn start_with_streams(database: &TestDatabase, limits: StreamLimits) -> Self {
+        let set = |settings: &mut ServiceSettings| settings.event_streams = limits;
+        Self::start_as(database, Arc::new(SystemClock), |_| {}, set).await
     }
 
     async fn start_as(

@@ -170,6 +170,7 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
         waha_timeouts: settings.waha.timeouts(),
         media: settings.media.settings(),
         retention: settings.retention,
+        event_streams: settings.limits.event_streams,
         limits: LimitSettings {
             defaults: settings.rates,
             redis: settings.redis.settings.clone(),

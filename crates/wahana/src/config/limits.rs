@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wahana_service::organization_events::StreamLimits;
+
 use super::reader::Reader;
 
 /// How much a caller may ask of wahana at once.
@@ -17,12 +19,16 @@ pub(crate) struct Limits {
     pub(crate) header_bytes: usize,
     /// How long a client may take to send a request's head.
     pub(crate) header_timeout: Duration,
+    /// How many streams of events may be open.
+    pub(crate) event_streams: StreamLimits,
     /// How long running requests may take to end when wahana is told to stop.
     pub(crate) shutdown_timeout: Duration,
 }
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+/// More connections than a process can have.
+const MOST_STREAMS: u64 = 1_000_000;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
     let mut bytes = |name, default, least, most| {
@@ -33,12 +39,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
     let media_bytes = bytes("limits.media_bytes", 32 * MIB, KIB, 1024 * MIB);
     // hyper's reading buffer cannot be smaller than 8 KiB.
     let header_bytes = bytes("limits.header_bytes", 32 * KIB, 8 * KIB, MIB);
+    let streams = StreamLimits::default();
+    let mut number = |name, default: u32| {
+        u32::try_from(reader.number(name, default.into(), 1, MOST_STREAMS)).unwrap_or(default)
+    };
+    let event_streams = StreamLimits {
+        of_organization: number("limits.organization_event_streams", streams.of_organization),
+        of_process: number("limits.event_streams", streams.of_process),
+    };
     let mut seconds = |name, default, most| Duration::from_secs(reader.number(name, default, 1, most));
     Limits {
         body_bytes,
         event_bytes,
         media_bytes,
         header_bytes,
+        event_streams,
         header_timeout: seconds("limits.header_seconds", 10, 300),
         shutdown_timeout: seconds("limits.shutdown_seconds", 30, 3600),
     }
@@ -52,6 +67,11 @@ impl Limits {
             ("limits.media_bytes", self.media_bytes.to_string()),
             ("limits.header_bytes", self.header_bytes.to_string()),
             ("limits.header_seconds", self.header_timeout.as_secs().to_string()),
+            ("limits.event_streams", self.event_streams.of_process.to_string()),
+            (
+                "limits.organization_event_streams",
+                self.event_streams.of_organization.to_string(),
+            ),
             (
                 "limits.shutdown_seconds",
                 self.shutdown_timeout.as_secs().to_string(),

@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 46] = [
+pub(crate) const SETTINGS: [Setting; 48] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -43,6 +43,8 @@ pub(crate) const SETTINGS: [Setting; 46] = [
     setting("limits.media_bytes", "33554432"),
     setting("limits.header_bytes", "32768"),
     setting("limits.header_seconds", "10"),
+    setting("limits.event_streams", "5000"),
+    setting("limits.organization_event_streams", "100"),
     setting("limits.shutdown_seconds", "30"),
     setting("limits.messages_per_minute", "60"),
     setting("limits.messages_per_hour", "1000"),
