@@ -9,6 +9,7 @@ mod stream;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{Router, extract::Request, middleware::Next};
 use http::HeaderMap;
@@ -41,6 +42,9 @@ use crate::{database::TestDatabase, rows};
 
 /// What must never be seen by a tenant or in a log.
 const UPSTREAM_KEY: &str = "the key of the WAHA server of the tests";
+
+/// How long is waited for news of the simulator, which always answers.
+const SYNC_WAIT: Duration = Duration::from_secs(20);
 
 /// wahana, answering at a port. Dropping it ends it.
 #[derive(Debug)]
@@ -127,6 +131,8 @@ impl TestApp {
         set(&mut settings);
         let log = RequestLog::start();
         let mut service_settings = ServiceSettings::at(public_url.clone());
+        // On a machine that is busy, news of the simulator take longer than people would wait for them.
+        service_settings.sync_wait = SYNC_WAIT;
         let folder = tempfile::tempdir().expect("a folder");
         let media = MediaStore::in_directory(folder.path().to_owned());
         service_settings.media.store = media.clone();
