@@ -85,6 +85,10 @@ ids! {
     EventId;
     /// An address to which an organization's events are delivered.
     WebhookEndpointId;
+    /// An event on its way to an endpoint.
+    WebhookDeliveryId;
+    /// One try to deliver an event.
+    WebhookAttemptId;
     /// A piece of background work.
     JobId;
     /// A process of wahana, from its start to its end.

@@ -33,6 +33,7 @@ mod text;
 mod time;
 mod token;
 mod user;
+mod webhook;
 mod words;
 
 pub use ability::{Abilities, Ability, UnknownAbility};
@@ -42,7 +43,7 @@ pub use email::{EmailAddress, InvalidEmail};
 pub use error_code::ErrorCode;
 pub use id::{
     AuditEntryId, EventId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId, PasswordResetId,
-    ProcessId, ServerId, SessionId, SignInId, UserId, WebhookEndpointId,
+    ProcessId, ServerId, SessionId, SignInId, UserId, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
@@ -68,3 +69,7 @@ pub use text::{InvalidText, Text};
 pub use time::{Clock, InvalidTimestamp, ManualClock, Month, SystemClock, Timestamp};
 pub use token::{AccessToken, InvalidTokenId, PlatformToken, TokenId};
 pub use user::{Invitation, Member, Membership, User};
+pub use webhook::{
+    CustomHeader, DeliveryState, EndpointState, InvalidHeader, InvalidWebhookSecret, WebhookAttempt,
+    WebhookDelivery, WebhookEndpoint, WebhookSecret, WebhookStyle,
+};

@@ -1,0 +1,348 @@
+//! Addresses to which an organization's events are delivered, and the deliveries.
+
+use std::fmt;
+
+use data_encoding::BASE64;
+use rand::Rng as _;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    EventId, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
+    words::words,
+};
+
+/// In which way deliveries are written and signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookStyle {
+    /// wahana's own bodies, signed as the Standard Webhooks specification says.
+    Standard,
+    /// The bodies and headers of WAHA's webhooks, so that receivers which were made for WAHA work.
+    Waha,
+}
+
+/// Whether events are delivered to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointState {
+    /// They are.
+    Enabled,
+    /// They are not, because somebody switched it off or nothing could be delivered for too long.
+    Disabled,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It is to be tried, or to be tried again.
+    Waiting,
+    /// The receiver took it.
+    Delivered,
+    /// It was tried as often as it is, and the receiver did not take it.
+    Failed,
+}
+
+words!(WebhookStyle { Standard => "standard", Waha => "waha", });
+words!(EndpointState { Enabled => "enabled", Disabled => "disabled", });
+words!(DeliveryState { Waiting => "waiting", Delivered => "delivered", Failed => "failed", });
+
+/// A header that an organization wants to have in its deliveries. Its value may be a credential, and is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomHeader {
+    /// In lower case.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl fmt::Debug for CustomHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomHeader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The header cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHeader {
+    /// Its name is none.
+    #[error("must have a name of letters, digits and -, at most 64 characters long")]
+    Name,
+    /// wahana or HTTP itself sets it.
+    #[error("is a header that cannot be chosen")]
+    Reserved,
+    /// Its value could be taken for something else.
+    #[error("must have a value of printable ASCII characters, at most 1024 of them")]
+    Value,
+}
+
+/// What wahana and HTTP set themselves.
+const RESERVED: [&str; 12] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+/// What begins like this is wahana's, too.
+const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "x-webhook-", "proxy-"];
+
+impl CustomHeader {
+    /// Checks a header.
+    pub fn parse(name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        let name = name.to_ascii_lowercase();
+        let is_name = (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_name {
+            return Err(InvalidHeader::Name);
+        }
+        let has_reserved_prefix = RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if RESERVED.contains(&name.as_str()) || has_reserved_prefix {
+            return Err(InvalidHeader::Reserved);
+        }
+        // No line breaks above all.
+        let is_value = value.len() <= 1024 && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !is_value {
+            return Err(InvalidHeader::Value);
+        }
+        Ok(Self {
+            name,
+            value: value.to_owned(),
+        })
+    }
+}
+
+/// The secret that signs deliveries.
+#[derive(Clone)]
+pub struct WebhookSecret(SecretString);
+
+/// The secret cannot sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWebhookSecret {
+    /// Standard Webhooks says what it looks like.
+    #[error("must be whsec_ and 24 to 64 bytes in Base64")]
+    Standard,
+    /// WAHA's are texts.
+    #[error("must be 8 to 256 printable ASCII characters")]
+    Waha,
+}
+
+/// What Standard Webhooks' secrets begin with.
+const PREFIX: &str = "whsec_";
+const SECRET_BYTES: usize = 32;
+
+impl WebhookSecret {
+    /// A new one, which is good for both styles.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut bytes = [0; SECRET_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(format!("{PREFIX}{}", BASE64.encode(&bytes)).into())
+    }
+
+    /// Checks one that somebody has already.
+    pub fn parse(text: &str, style: WebhookStyle) -> Result<Self, InvalidWebhookSecret> {
+        let secret = Self(text.to_owned().into());
+        match style {
+            WebhookStyle::Standard => {
+                let length = secret.standard_key().map(|key| key.len());
+                if length.is_none_or(|length| !(24..=64).contains(&length)) {
+                    return Err(InvalidWebhookSecret::Standard);
+                }
+            }
+            WebhookStyle::Waha => {
+                let is_text = text.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+                if !is_text || !(8..=256).contains(&text.len()) {
+                    return Err(InvalidWebhookSecret::Waha);
+                }
+            }
+        }
+        Ok(secret)
+    }
+
+    /// As it was stored.
+    #[must_use]
+    pub const fn stored(text: SecretString) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, to be shown once or stored encrypted.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The bytes that sign in a style.
+    #[must_use]
+    pub fn key(&self, style: WebhookStyle) -> Vec<u8> {
+        let text = self.expose().as_bytes();
+        match style {
+            WebhookStyle::Standard => self.standard_key().unwrap_or_else(|| text.to_vec()),
+            WebhookStyle::Waha => text.to_vec(),
+        }
+    }
+
+    fn standard_key(&self) -> Option<Vec<u8>> {
+        let encoded = self.expose().strip_prefix(PREFIX)?;
+        BASE64.decode(encoded.as_bytes()).ok()
+    }
+}
+
+impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecret")
+    }
+}
+
+/// An address to which events are delivered, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// Its id.
+    pub id: WebhookEndpointId,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The address.
+    pub url: String,
+    /// What it is for, for people.
+    pub description: Option<String>,
+    /// In which way deliveries are written.
+    pub style: WebhookStyle,
+    /// The words of the events that are delivered; `None` for all.
+    pub events: Option<Vec<String>>,
+    /// The sessions of which events are delivered; `None` for all and for the organization itself.
+    pub sessions: Option<Vec<SessionId>>,
+    /// The names of its custom headers.
+    pub header_names: Vec<String>,
+    /// Whether events are delivered.
+    pub state: EndpointState,
+    /// Why not, in words.
+    pub disabled_reason: Option<String>,
+    /// Since when nothing could be delivered; `None` if the last attempt succeeded.
+    pub failing_since: Option<Timestamp>,
+    /// The number of the last event that was delivered or tried, or is none of its events.
+    pub position: i64,
+    /// Until when the secret before the present one signs, too.
+    pub previous_secret_until: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed by people.
+    pub updated_at: Timestamp,
+}
+
+/// An event on its way to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookDelivery {
+    /// Its id.
+    pub id: WebhookDeliveryId,
+    /// Where it goes.
+    pub endpoint_id: WebhookEndpointId,
+    /// The event's number; 0 for a test.
+    pub event_number: i64,
+    /// The word under which the receiver gets it.
+    pub event_name: String,
+    /// The event's id.
+    pub event_id: EventId,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// How often it was tried since it was last asked for.
+    pub attempts: i64,
+    /// When it is tried again.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The status of the receiver's last answer, if it answered.
+    pub last_status: Option<u16>,
+    /// Why the last attempt failed, in words.
+    pub last_error: Option<String>,
+    /// When it was first tried.
+    pub created_at: Timestamp,
+    /// When it was last tried, or asked for again.
+    pub updated_at: Timestamp,
+}
+
+/// One try to deliver. What the receiver answered is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookAttempt {
+    /// Its id.
+    pub id: WebhookAttemptId,
+    /// Of which delivery.
+    pub delivery_id: WebhookDeliveryId,
+    /// The how manyeth it was since the delivery was last asked for, from 1.
+    pub number: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
+    /// The status of the receiver's answer, if it answered.
+    pub status: Option<u16>,
+    /// Why it failed, in words.
+    pub error: Option<String>,
+    /// The beginning of the receiver's answer.
+    pub answer: Option<String>,
+}
+
+impl fmt::Debug for WebhookAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookAttempt")
+            .field("delivery_id", &self.delivery_id)
+            .field("number", &self.number)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_cannot_be_ours_and_have_no_line_breaks() {
+        let header = CustomHeader::parse("X-Api-Key", "abc def").unwrap();
+        assert_eq!((header.name.as_str(), header.value.as_str()), ("x-api-key", "abc def"));
+        assert!(!format!("{header:?}").contains("abc"));
+        for (name, value, expected) in [
+            ("", "a", InvalidHeader::Name),
+            ("x y", "a", InvalidHeader::Name),
+            ("x:y", "a", InvalidHeader::Name),
+            ("x\r\ny", "a", InvalidHeader::Name),
+            ("Host", "a", InvalidHeader::Reserved),
+            ("webhook-id", "a", InvalidHeader::Reserved),
+            ("X-Webhook-Hmac", "a", InvalidHeader::Reserved),
+            ("Transfer-Encoding", "a", InvalidHeader::Reserved),
+            ("Proxy-Authorization", "a", InvalidHeader::Reserved),
+            ("x-a", "a\r\nx-b: c", InvalidHeader::Value),
+            ("x-a", "a\u{0}", InvalidHeader::Value),
+            ("x-a", "ü", InvalidHeader::Value),
+        ] {
+            assert_eq!(CustomHeader::parse(name, value), Err(expected), "{name}: {value}");
+        }
+        assert!(CustomHeader::parse("x-a", &"a".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn a_generated_secret_is_one_in_both_styles_and_is_not_printed() {
+        let secret = WebhookSecret::generate();
+        for style in WebhookStyle::ALL {
+            assert!(WebhookSecret::parse(secret.expose(), style).is_ok());
+        }
+        assert_eq!(secret.key(WebhookStyle::Standard).len(), SECRET_BYTES);
+        assert_eq!(secret.key(WebhookStyle::Waha), secret.expose().as_bytes());
+        assert_eq!(format!("{secret:?}"), "WebhookSecret");
+        assert_ne!(secret.expose(), WebhookSecret::generate().expose());
+    }
+
+    #[test]
+    fn secrets_that_cannot_sign_are_refused() {
+        for text in ["", "whsec_", "whsec_!!!!", "whsec_AAAA", "abcdefgh"] {
+            assert!(WebhookSecret::parse(text, WebhookStyle::Standard).is_err(), "{text}");
+        }
+        for text in ["", "short", "with a space", "über-long"] {
+            assert!(WebhookSecret::parse(text, WebhookStyle::Waha).is_err(), "{text}");
+        }
+        assert!(WebhookSecret::parse("a-key-of-waha", WebhookStyle::Waha).is_ok());
+    }
+}
