@@ -46,7 +46,7 @@ pub use context::{Context, Operator, Person, RequestOrigin};
 pub use error::{Conflict, ServiceError};
 pub use fields::FieldErrors;
 pub use links::PresentedLink;
-pub use outgoing::{AllowedNetwork, connections_to_waha};
+pub use outgoing::{AllowedNetwork, InvalidAllowedNetwork, connections_to_waha};
 pub use part::{Part, PartQuery};
 pub use reconcile::{ReconcileSettings, Reconciler};
 pub use services::{ServiceSettings, Services};

@@ -25,7 +25,7 @@ use crate::{
     media::{Growth, MediaSettings},
     messages::SendQueue,
     organization_events::{Feeds, StreamLimits},
-    outgoing::{Fetcher, TenantPolicy},
+    outgoing::Fetcher,
     passwords::Passwords,
     reconcile::Bell,
     sync::Synchronizer,
@@ -132,7 +132,7 @@ impl Services {
         Self {
             sync,
             bell,
-            media: Fetcher::new(TenantPolicy::new(settings.media_allow.clone())),
+            media: Fetcher::new(settings.media_allow.clone()),
             media_growth: Arc::default(),
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,

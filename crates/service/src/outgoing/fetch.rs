@@ -2,31 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use moka::sync::Cache;
 use percent_encoding::percent_decode_str;
 use reqwest::{
-    Client, Response,
+    ClientBuilder, Response,
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
-use url::{Host, Url};
+use url::Url;
 use wahana_domain::{FileName, MediaType};
 
 use super::{
+    AllowedNetwork,
+    clients::{Refusal, TenantClients},
     policy::TenantPolicy,
-    resolver::{GuardedResolver, LookUp, Policy as _, SystemLookUp},
+    resolver::{LookUp, SystemLookUp},
 };
 use crate::{FieldErrors, ServiceError, messages::MediaFile};
 
-/// How long resolving, connecting and the TLS handshake may take together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The ports that the internet's addresses are asked at.
+const PORTS: &[u16] = &[80, 443];
 /// The longest silence.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest fetch, redirects included.
 const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;
-const MAX_URL_BYTES: usize = 2048;
-/// For how many ports a client is kept: an operator's list may open them all.
-const MAX_CLIENTS: u64 = 16;
 /// How much is reserved before bytes arrive.
 const MAX_RESERVED: usize = 1024 * 1024;
 
@@ -52,6 +50,16 @@ pub(crate) enum FetchError {
     Client(String),
 }
 
+impl From<Refusal> for FetchError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Address => Self::Address,
+            Refusal::Unreachable => Self::Unreachable,
+            Refusal::Client(reason) => Self::Client(reason),
+        }
+    }
+}
+
 impl FetchError {
     /// What it means for whoever gave the address.
     pub(crate) fn into_service_error(self, limit: usize) -> ServiceError {
@@ -65,28 +73,21 @@ impl FetchError {
 
 /// Fetches files. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Fetcher(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    policy: Arc<TenantPolicy>,
-    look_up: Arc<dyn LookUp>,
-    /// By port, because a resolver is told a name and no port.
-    clients: Cache<u16, Client>,
-}
+pub(crate) struct Fetcher(Arc<TenantClients>);
 
 impl Fetcher {
-    /// Fetches what the policy permits.
-    pub(crate) fn new(policy: TenantPolicy) -> Self {
-        Self::with_look_up(policy, SystemLookUp)
+    /// Fetches from the internet, and from what the operator allowed.
+    pub(crate) fn new(allowed: Vec<AllowedNetwork>) -> Self {
+        Self::with_look_up(allowed, SystemLookUp)
     }
 
-    fn with_look_up(policy: TenantPolicy, look_up: impl LookUp) -> Self {
-        Self(Arc::new(Shared {
-            policy: Arc::new(policy),
-            look_up: Arc::new(look_up),
-            clients: Cache::new(MAX_CLIENTS),
-        }))
+    fn with_look_up(allowed: Vec<AllowedNetwork>, look_up: impl LookUp) -> Self {
+        let complete = |builder: ClientBuilder| {
+            // Organizations do not share connections.
+            builder.read_timeout(READ_TIMEOUT).pool_max_idle_per_host(0)
+        };
+        let policy = TenantPolicy::new(allowed, PORTS);
+        Self(Arc::new(TenantClients::new(policy, Arc::new(look_up), complete)))
     }
 
     /// The file at an address, if it is not larger than `limit` bytes.
@@ -98,13 +99,9 @@ impl Fetcher {
 
     /// Redirects are followed by hand, because each address on the way is checked like the first.
     async fn follow(&self, address: &str, limit: usize) -> Result<MediaFile, FetchError> {
-        if address.len() > MAX_URL_BYTES {
-            return Err(FetchError::Address);
-        }
-        let mut url = Url::parse(address).map_err(|_| FetchError::Address)?;
+        let mut url = TenantClients::parse(address)?;
         for _ in 0..=MAX_REDIRECTS {
-            let port = self.check(&url)?;
-            let response = self.client(port)?.get(url.clone()).send().await;
+            let response = self.0.client_for(&url)?.get(url.clone()).send().await;
             let response = response.map_err(|error| failed(&error))?;
             if !response.status().is_redirection() {
                 return read(response, &url, limit).await;
@@ -117,54 +114,6 @@ impl Fetcher {
             url = url.join(location).map_err(|_| FetchError::Address)?;
         }
         Err(FetchError::TooManyRedirects)
-    }
-
-    /// Checks an address and says its port. Literal addresses never come to the resolver, so they are
-    /// checked here, in whatever spelling: the parser has made one of them.
-    fn check(&self, url: &Url) -> Result<u16, FetchError> {
-        let policy = &self.0.policy;
-        let is_web = matches!(url.scheme(), "http" | "https");
-        let is_plain = url.username().is_empty() && url.password().is_none();
-        let port = url
-            .port_or_known_default()
-            .filter(|port| is_web && is_plain && policy.permits_port(*port))
-            .ok_or(FetchError::Address)?;
-        let is_permitted = match url.host() {
-            Some(Host::Ipv4(address)) => policy.permits(address.into(), port),
-            Some(Host::Ipv6(address)) => policy.permits(address.into(), port),
-            Some(Host::Domain(_)) => true,
-            None => false,
-        };
-        is_permitted.then_some(port).ok_or(FetchError::Unreachable)
-    }
-
-    /// The client of a port. It brings nothing along: no cookies, no credentials, no proxy.
-    fn client(&self, port: u16) -> Result<Client, FetchError> {
-        let shared = &self.0;
-        let build = || {
-            let resolver = GuardedResolver {
-                policy: shared.policy.clone(),
-                look_up: shared.look_up.clone(),
-                port,
-            };
-            // The TLS provider is there: without one there would be no client for WAHA either.
-            Client::builder()
-                .user_agent(concat!("wahana/", env!("CARGO_PKG_VERSION")))
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .dns_resolver(Arc::new(resolver))
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(READ_TIMEOUT)
-                // Organizations do not share connections.
-                .pool_max_idle_per_host(0)
-                .build()
-        };
-        shared
-            .clients
-            .try_get_with(port, build)
-            .map_err(|error| FetchError::Client(error.to_string()))
     }
 }
 

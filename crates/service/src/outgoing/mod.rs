@@ -5,12 +5,13 @@
 //! that network and port. The guard cannot be turned off.
 
 mod address;
+mod allowed_network;
+mod clients;
 mod fetch;
 mod policy;
 mod resolver;
 mod waha;
 
+pub use allowed_network::{AllowedNetwork, InvalidAllowedNetwork};
 pub(crate) use fetch::Fetcher;
-pub use policy::AllowedNetwork;
-pub(crate) use policy::TenantPolicy;
 pub use waha::connections_to_waha;

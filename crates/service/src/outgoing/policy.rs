@@ -2,38 +2,29 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
-use super::{address::AddressKind, resolver::Policy};
+use super::{address::AddressKind, allowed_network::AllowedNetwork, resolver::Policy};
 use crate::platform::base_url;
 
-/// A network that the platform's operator opened for what tenants name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AllowedNetwork {
-    /// The network.
-    pub network: IpNet,
-    /// The only port of it that is open; `None` for every port.
-    pub port: Option<u16>,
-}
-
-/// The ports that the internet's addresses are asked at.
-const PORTS: [u16; 2] = [80, 443];
-
-/// What a tenant gives is never private, unless the operator's list names it.
+/// What a tenant gives is never private, unless the operator's list names it, and never an address at which a
+/// cloud answers its machines with their credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantPolicy {
     allowed: Vec<AllowedNetwork>,
+    public_ports: &'static [u16],
 }
 
 impl TenantPolicy {
-    /// With the operator's list.
-    pub(crate) const fn new(allowed: Vec<AllowedNetwork>) -> Self {
-        Self { allowed }
+    /// With the operator's list, and the ports at which the internet's addresses are called.
+    pub(crate) const fn new(allowed: Vec<AllowedNetwork>, public_ports: &'static [u16]) -> Self {
+        Self {
+            allowed,
+            public_ports,
+        }
     }
 
     /// Whether any address may be connected to at this port.
     pub(super) fn permits_port(&self, port: u16) -> bool {
-        PORTS.contains(&port) || self.opening(port).next().is_some()
+        self.public_ports.contains(&port) || self.opening(port).next().is_some()
     }
 
     fn opening(&self, port: u16) -> impl Iterator<Item = &AllowedNetwork> {
@@ -46,10 +37,10 @@ impl TenantPolicy {
 impl Policy for TenantPolicy {
     fn permits(&self, address: IpAddr, port: u16) -> bool {
         let canonical = address.to_canonical();
-        let is_listed = self
-            .opening(port)
-            .any(|allowed| allowed.network.contains(&canonical));
-        is_listed || (PORTS.contains(&port) && AddressKind::of(address) == AddressKind::Public)
+        let is_listed = self.opening(port).any(|allowed| allowed.contains(canonical));
+        let is_public =
+            || self.public_ports.contains(&port) && AddressKind::of(address) == AddressKind::Public;
+        (is_listed && !base_url::is_forbidden(address)) || is_public()
     }
 }
 
@@ -68,37 +59,54 @@ impl Policy for OperatorPolicy {
 mod tests {
     use super::*;
 
+    const WEB: &[u16] = &[80, 443];
+
+    fn policy(allowed: &[&str]) -> TenantPolicy {
+        let allowed = allowed.iter().map(|text| text.parse().unwrap());
+        TenantPolicy::new(allowed.collect(), WEB)
+    }
+
     fn permits(policy: &TenantPolicy, address: &str, port: u16) -> bool {
         policy.permits(address.parse().unwrap(), port)
     }
 
     #[test]
     fn without_a_list_only_the_internet_at_its_ports() {
-        let policy = TenantPolicy::new(Vec::new());
+        let policy = policy(&[]);
         assert!(permits(&policy, "1.1.1.1", 80) && permits(&policy, "1.1.1.1", 443));
         assert!(!permits(&policy, "1.1.1.1", 8080) && !policy.permits_port(8080));
         assert!(!permits(&policy, "127.0.0.1", 80) && !permits(&policy, "::ffff:10.0.0.1", 443));
+        let nothing_public = TenantPolicy::new(Vec::new(), &[]);
+        assert!(!permits(&nothing_public, "1.1.1.1", 443) && !nothing_public.permits_port(443));
     }
 
     #[test]
     fn the_list_opens_what_it_names_and_no_more() {
-        let policy = TenantPolicy::new(vec![AllowedNetwork {
-            network: "127.0.0.1/32".parse().unwrap(),
-            port: Some(8080),
-        }]);
-        assert!(permits(&policy, "127.0.0.1", 8080) && permits(&policy, "::ffff:127.0.0.1", 8080));
+        let listed = policy(&["127.0.0.1:8080"]);
+        assert!(permits(&listed, "127.0.0.1", 8080) && permits(&listed, "::ffff:127.0.0.1", 8080));
         for (address, port) in [
             ("127.0.0.1", 80),
             ("127.0.0.2", 8080),
             ("1.1.1.1", 8080),
             ("10.0.0.1", 80),
         ] {
-            assert!(!permits(&policy, address, port), "{address}:{port}");
+            assert!(!permits(&listed, address, port), "{address}:{port}");
         }
-        let every_port = TenantPolicy::new(vec![AllowedNetwork {
-            network: "10.1.0.0/16".parse().unwrap(),
-            port: None,
-        }]);
+        let every_port = policy(&["10.1.0.0/16"]);
         assert!(permits(&every_port, "10.1.2.3", 9000) && !permits(&every_port, "10.2.0.1", 9000));
+    }
+
+    #[test]
+    fn no_list_opens_where_clouds_keep_their_machines_credentials() {
+        let policy = policy(&["169.0.0.0/8", "fe80::/10", "fd00::/8"]);
+        assert!(permits(&policy, "169.1.2.3", 9000) && permits(&policy, "fd00::1", 9000));
+        for address in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "fd00:ec2::254",
+        ] {
+            assert!(!permits(&policy, address, 80), "{address}");
+        }
     }
 }

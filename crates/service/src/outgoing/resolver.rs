@@ -11,13 +11,13 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Says which addresses a name has.
-pub(super) trait LookUp: Debug + Send + Sync + 'static {
+pub(crate) trait LookUp: Debug + Send + Sync + 'static {
     fn addresses(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
 /// The machine's own resolver.
 #[derive(Debug)]
-pub(super) struct SystemLookUp;
+pub(crate) struct SystemLookUp;
 
 impl LookUp for SystemLookUp {
     fn addresses(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
