@@ -58,6 +58,8 @@ pub struct ServiceSettings {
     pub media_allow: Vec<AllowedNetwork>,
     /// How files of messages are kept.
     pub media: MediaSettings,
+    /// The places besides the public ones to which organizations' webhooks may go. None by default.
+    pub webhook_allow: Vec<AllowedNetwork>,
     /// How long the platform keeps things.
     pub retention: RetentionSettings,
     /// How much callers may ask for.
@@ -79,6 +81,7 @@ impl ServiceSettings {
             waha_guard: GuardLimits::default(),
             media_allow: Vec::new(),
             media: MediaSettings::default(),
+            webhook_allow: Vec::new(),
             retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
             event_streams: StreamLimits::default(),

@@ -168,7 +168,9 @@ fn services(store: Store, settings: &Settings) -> anyhow::Result<Services> {
         sync_max_age: settings.sync.max_age,
         sync_wait: settings.sync.wait,
         waha_timeouts: settings.waha.timeouts(),
+        media_allow: settings.media.allow.clone(),
         media: settings.media.settings(),
+        webhook_allow: settings.webhooks.allow.clone(),
         retention: settings.retention,
         event_streams: settings.limits.event_streams,
         limits: LimitSettings {

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use wahana_service::media::{MediaSettings, MediaStore};
+use wahana_service::{
+    AllowedNetwork,
+    media::{MediaSettings, MediaStore},
+};
 use wahana_store::DatabaseSettings;
 
-use super::reader::Reader;
+use super::{list, reader::Reader};
 
+const ALLOW: &str = "media.allow";
 const DIRECTORY: &str = "media.directory";
 const FILE_BYTES: &str = "media.file_bytes";
 const ORGANIZATION_BYTES: &str = "media.organization_bytes";
@@ -25,6 +29,8 @@ pub(crate) struct Media {
     file_bytes: u64,
     /// How many bytes of files one organization has at most.
     organization_bytes: u64,
+    /// Where files that organizations name may be besides the internet.
+    pub(crate) allow: Vec<AllowedNetwork>,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, database: Option<&DatabaseSettings>) -> Option<Media> {
@@ -44,8 +50,10 @@ pub(super) fn read(reader: &mut Reader<'_>, database: Option<&DatabaseSettings>)
         KIB,
         1024 * 1024 * GIB,
     );
+    let allow = reader.parsed_list(ALLOW);
     Some(Media {
         directory: directory?,
+        allow: allow?,
         file_bytes,
         organization_bytes,
     })
@@ -74,6 +82,7 @@ impl Media {
             (DIRECTORY, format!("\"{}\"", self.directory.display())),
             (FILE_BYTES, self.file_bytes.to_string()),
             (ORGANIZATION_BYTES, self.organization_bytes.to_string()),
+            (ALLOW, list(&self.allow)),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod role;
 mod setting;
 mod sync;
 mod waha;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,7 @@ pub(crate) use self::{
     redis::Redis,
     sync::Sync,
     waha::Waha,
+    webhooks::Webhooks,
 };
 
 /// The file that is read without being named, if there is one.
@@ -72,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) reconcile: Reconcile,
     pub(crate) sync: Sync,
     pub(crate) waha: Waha,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// What the command line says over file and environment: names of settings and their values.
@@ -127,28 +130,33 @@ impl Given {
         let reconcile = reconcile::read(&mut reader);
         let sync = sync::read(&mut reader);
         let waha = waha::read(&mut reader);
+        let webhooks = webhooks::read(&mut reader);
         let complete = network
             .zip(database)
             .zip(keys)
             .zip(log)
             .zip(redis)
             .zip(media)
-            .map(|(((((network, database), keys), log), redis), media)| Settings {
-                network,
-                role,
-                database,
-                keys,
-                limits,
-                log,
-                media,
-                metrics,
-                rates,
-                redis,
-                retention,
-                reconcile,
-                sync,
-                waha,
-            });
+            .zip(webhooks)
+            .map(
+                |((((((network, database), keys), log), redis), media), webhooks)| Settings {
+                    network,
+                    role,
+                    database,
+                    keys,
+                    limits,
+                    log,
+                    media,
+                    metrics,
+                    rates,
+                    redis,
+                    retention,
+                    reconcile,
+                    sync,
+                    waha,
+                    webhooks,
+                },
+            );
         reader.finish(complete)
     }
 
@@ -169,6 +177,7 @@ impl Given {
         shown.extend(settings.reconcile.shown());
         shown.extend(settings.sync.shown());
         shown.extend(settings.waha.shown());
+        shown.extend(settings.webhooks.shown());
         shown
             .into_iter()
             .map(|(name, value)| Effective {

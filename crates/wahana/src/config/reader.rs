@@ -1,6 +1,9 @@
 //! Reads settings one by one and notes every fault, so that all are told at once.
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    str::FromStr,
+};
 
 use figment::{
     Figment, Metadata, Source,
@@ -180,6 +183,13 @@ impl<'a> Reader<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// A list of what is written as texts; `None` if one of them is faulty.
+    pub(crate) fn parsed_list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Vec<T>> {
+        let texts = self.list(name);
+        let parsed: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+        self.take(name, parsed)
     }
 
     /// What was read, if nothing is faulty.

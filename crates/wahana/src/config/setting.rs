@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 48] = [
+pub(crate) const SETTINGS: [Setting; 50] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -57,6 +57,7 @@ pub(crate) const SETTINGS: [Setting; 48] = [
     setting("media.directory", r#""/var/lib/wahana/media""#),
     setting("media.file_bytes", "104857600"),
     setting("media.organization_bytes", "10737418240"),
+    setting("media.allow", r#"["10.1.0.0/16:443"]"#),
     setting("metrics.public", "false"),
     setting("metrics.listen", r#""127.0.0.1:9180""#),
     setting("redis.url", r#""redis://127.0.0.1:6379""#),
@@ -74,6 +75,7 @@ pub(crate) const SETTINGS: [Setting; 48] = [
     setting("sync.wait_seconds", "2"),
     setting("waha.send_seconds", "55"),
     setting("waha.read_seconds", "55"),
+    setting("webhooks.allow", r#"["127.0.0.1:9000", "10.1.0.0/16"]"#),
 ];
 
 /// The setting with this name.

@@ -64,6 +64,8 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("media.directory = ' '", "media.directory"),
         ("media.file_bytes = 1", "media.file_bytes"),
         ("media.organization_bytes = 'MARK'", "media.organization_bytes"),
+        ("media.allow = ['MARK']", "media.allow"),
+        ("media.allow = ['0.0.0.0/0']", "media.allow"),
         ("metrics.public = 'MARK'", "metrics.public"),
         ("metrics.listen = 'MARK'", "metrics.listen"),
         ("role = 'MARK'", "role"),
@@ -83,6 +85,8 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("sync.wait_seconds = 'MARK'", "sync.wait_seconds"),
         ("waha.send_seconds = 0", "waha.send_seconds"),
         ("waha.read_seconds = 'MARK'", "waha.read_seconds"),
+        ("webhooks.allow = ['127.0.0.1:MARK']", "webhooks.allow"),
+        ("webhooks.allow = [1]", "webhooks.allow"),
         ("databse.url = 'MARK'", "databse"),
         ("database.password = 'MARK'", "database.password"),
         ("database = 'MARK'", "database"),
@@ -155,6 +159,23 @@ fn the_example_is_the_defaults_and_holds_every_setting() {
     assert_eq!(found, wanted);
     let names: Vec<_> = defaults.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, SETTINGS.map(|setting| setting.name));
+}
+
+#[test]
+fn what_is_opened_for_tenants_is_read_and_shown_as_it_was_written() {
+    let toml = "media.allow = ['10.1.0.0/16:443']\nwebhooks.allow = '127.0.0.1:9000, ::1, [fd12::/16]:80'";
+    let given = Given(Figment::from(Toml::string(toml)));
+    let settings = given.check().unwrap();
+    let effective = given.effective(&settings);
+    let shown = |name: &str| {
+        let setting = effective.iter().find(|setting| setting.name == name);
+        setting.unwrap().value.clone()
+    };
+    assert_eq!(shown("media.allow"), r#"["10.1.0.0/16:443"]"#);
+    assert_eq!(
+        shown("webhooks.allow"),
+        r#"["127.0.0.1/32:9000", "::1/128", "[fd12::/16]:80"]"#
+    );
 }
 
 #[test]
