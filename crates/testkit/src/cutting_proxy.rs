@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 1024;
+use crate::reserved_port::ReservedPort;
 
 /// A proxy on a free port of the loopback interface, in front of one server.
 ///
@@ -21,10 +20,8 @@ const BACKLOG: u32 = 1024;
 /// does has happened when it returns, so that a test needs no pauses.
 #[derive(Debug)]
 pub struct CuttingProxy {
-    address: SocketAddr,
+    port: ReservedPort,
     upstream: SocketAddr,
-    /// Bound but never listening: it keeps the port while connections are refused.
-    _reservation: TcpSocket,
     is_frozen: watch::Sender<bool>,
     connections: Arc<Mutex<JoinSet<()>>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -37,11 +34,9 @@ impl CuttingProxy {
     ///
     /// Outside of a Tokio runtime.
     pub fn in_front_of(upstream: SocketAddr) -> io::Result<Self> {
-        let reservation = bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let proxy = Self {
-            address: reservation.local_addr()?,
+            port: ReservedPort::at((Ipv4Addr::LOCALHOST, 0).into())?,
             upstream,
-            _reservation: reservation,
             is_frozen: watch::Sender::new(false),
             connections: Arc::default(),
             accepting: Mutex::default(),
@@ -62,8 +57,8 @@ impl CuttingProxy {
         let upstream = url.socket_addrs(default_port)?.into_iter().next();
         let proxy = Self::in_front_of(upstream.ok_or(io::ErrorKind::AddrNotAvailable)?)?;
         let mut through = url.clone();
-        let changed = through.set_host(Some(&proxy.address.ip().to_string()));
-        match (changed, through.set_port(Some(proxy.address.port()))) {
+        let changed = through.set_host(Some(&proxy.address().ip().to_string()));
+        match (changed, through.set_port(Some(proxy.address().port()))) {
             (Ok(()), Ok(())) => Ok((proxy, through)),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -74,8 +69,8 @@ impl CuttingProxy {
 
     /// Where clients connect to.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn address(&self) -> SocketAddr {
+        self.port.address()
     }
 
     /// Resets every open connection, on both sides. New ones are treated as before, except that for an
@@ -114,7 +109,7 @@ impl CuttingProxy {
     fn accept_connections(&self) -> io::Result<()> {
         let mut accepting = lock(&self.accepting);
         if accepting.is_none() {
-            let listener = bind(self.address)?.listen(BACKLOG)?;
+            let listener = self.port.listen()?;
             let (is_frozen, connections) = (self.is_frozen.subscribe(), Arc::clone(&self.connections));
             *accepting = Some(tokio::spawn(accept(
                 listener,
@@ -145,14 +140,6 @@ impl Drop for CuttingProxy {
         }
         lock(&self.connections).abort_all();
     }
-}
-
-/// A new socket at the address, which another one may reserve meanwhile.
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
 }
 
 /// Locks also after a panic, which has failed the test already.

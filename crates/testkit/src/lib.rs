@@ -5,6 +5,8 @@ pub mod app;
 pub mod cutting_proxy;
 pub mod database;
 pub mod postgres;
+pub mod receiver;
 pub mod redis;
+mod reserved_port;
 pub mod rows;
 pub mod sqlite;
