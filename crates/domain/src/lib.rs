@@ -65,7 +65,7 @@ pub use session_configuration::{
 };
 pub use session_name::{InvalidSessionName, RESERVED_SESSION_NAMES, SessionName};
 pub use session_status::{DesiredStatus, Health, HealthStatus, SessionStatus, StatusFilter, UnknownStatus};
-pub use text::{InvalidText, Text};
+pub use text::{InvalidText, Text, is_unprintable};
 pub use time::{Clock, InvalidTimestamp, ManualClock, Month, SystemClock, Timestamp};
 pub use token::{AccessToken, InvalidTokenId, PlatformToken, TokenId};
 pub use user::{Invitation, Member, Membership, User};

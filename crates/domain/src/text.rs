@@ -51,7 +51,8 @@ impl<const MAX: usize> Text<MAX> {
 }
 
 /// Control characters, and those that only change how the text around them is shown.
-pub(crate) fn is_unprintable(c: char) -> bool {
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }

@@ -76,12 +76,13 @@ pub enum InvalidHeader {
 }
 
 /// What wahana and HTTP set themselves.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "accept-encoding",
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
+    "expect",
     "host",
     "keep-alive",
     "te",
@@ -98,7 +99,9 @@ impl CustomHeader {
     pub fn parse(name: &str, value: &str) -> Result<Self, InvalidHeader> {
         let name = name.to_ascii_lowercase();
         let is_name = (1..=64).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !is_name {
             return Err(InvalidHeader::Name);
         }
@@ -302,7 +305,10 @@ mod tests {
     #[test]
     fn headers_cannot_be_ours_and_have_no_line_breaks() {
         let header = CustomHeader::parse("X-Api-Key", "abc def").unwrap();
-        assert_eq!((header.name.as_str(), header.value.as_str()), ("x-api-key", "abc def"));
+        assert_eq!(
+            (header.name.as_str(), header.value.as_str()),
+            ("x-api-key", "abc def")
+        );
         assert!(!format!("{header:?}").contains("abc"));
         for (name, value, expected) in [
             ("", "a", InvalidHeader::Name),
@@ -338,7 +344,10 @@ mod tests {
     #[test]
     fn secrets_that_cannot_sign_are_refused() {
         for text in ["", "whsec_", "whsec_!!!!", "whsec_AAAA", "abcdefgh"] {
-            assert!(WebhookSecret::parse(text, WebhookStyle::Standard).is_err(), "{text}");
+            assert!(
+                WebhookSecret::parse(text, WebhookStyle::Standard).is_err(),
+                "{text}"
+            );
         }
         for text in ["", "short", "with a space", "über-long"] {
             assert!(WebhookSecret::parse(text, WebhookStyle::Waha).is_err(), "{text}");

@@ -40,6 +40,7 @@ pub mod sessions;
 mod sync;
 pub mod take_over;
 mod upstream;
+mod webhooks;
 
 pub use background::Background;
 pub use context::{Context, Operator, Person, RequestOrigin};

@@ -13,5 +13,8 @@ mod resolver;
 mod waha;
 
 pub use allowed_network::{AllowedNetwork, InvalidAllowedNetwork};
+pub(crate) use clients::{Refusal, TenantClients};
 pub(crate) use fetch::Fetcher;
+pub(crate) use policy::TenantPolicy;
+pub(crate) use resolver::{LookUp, SystemLookUp};
 pub use waha::connections_to_waha;

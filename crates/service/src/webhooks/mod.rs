@@ -1,0 +1,3 @@
+//! The organization's own webhooks.
+
+mod sending;
