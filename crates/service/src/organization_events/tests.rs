@@ -76,6 +76,7 @@ fn message(direction: Direction) -> DescribedMessage {
         kind: MessageKind::Text,
         sender: is_incoming.then(|| "15550001111@c.us".to_owned()),
         at: Timestamp::from_seconds(1_795_412_435),
+        is_handed_in: !is_incoming,
     }
 }
 

@@ -1,3 +1,4 @@
 //! The organization's own webhooks.
 
 mod sending;
+mod waha_event;

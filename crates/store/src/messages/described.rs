@@ -29,6 +29,8 @@ pub struct DescribedMessage {
     pub sender: Option<String>,
     /// When it was sent; until that is known, when it was handed to wahana.
     pub at: Timestamp,
+    /// Whether it was handed to wahana to be sent.
+    pub is_handed_in: bool,
 }
 
 /// Chat ids are phone numbers.
@@ -70,5 +72,6 @@ fn from_row(row: Model) -> Result<DescribedMessage, StoreError> {
         chat_id: row.chat_id,
         sender: row.sender,
         at: Timestamp::from_micros(row.happened_at.unwrap_or(row.created_at)),
+        is_handed_in: row.request_id.is_some(),
     })
 }
