@@ -70,6 +70,7 @@ pub use time::{Clock, InvalidTimestamp, ManualClock, Month, SystemClock, Timesta
 pub use token::{AccessToken, InvalidTokenId, PlatformToken, TokenId};
 pub use user::{Invitation, Member, Membership, User};
 pub use webhook::{
-    CustomHeader, DeliveryState, EndpointState, InvalidHeader, InvalidWebhookSecret, WebhookAttempt,
-    WebhookDelivery, WebhookEndpoint, WebhookSecret, WebhookStyle,
+    CustomHeader, DELIVERY_RETRIES, DeliveryState, ENDPOINT_PATIENCE, EndpointState, InvalidHeader,
+    InvalidWebhookSecret, SECRET_OVERLAP, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookSecret,
+    WebhookStyle,
 };

@@ -1,15 +1,32 @@
 //! Addresses to which an organization's events are delivered, and the deliveries.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use data_encoding::BASE64;
 use rand::Rng as _;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    EventId, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
-    words::words,
+    EventId, EventType, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId,
+    WebhookEndpointId, words::words,
 };
+
+/// How long is waited after each attempt that failed. After the last the delivery has failed.
+pub const DELIVERY_RETRIES: [Duration; 7] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+];
+
+/// For how long nothing may have been delivered to an endpoint before it is disabled.
+pub const ENDPOINT_PATIENCE: Duration = Duration::from_hours(5 * 24);
+
+/// How long a secret signs beside the one that took its place.
+pub const SECRET_OVERLAP: Duration = Duration::from_hours(24);
 
 /// In which way deliveries are written and signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +233,8 @@ pub struct WebhookEndpoint {
     pub description: Option<String>,
     /// In which way deliveries are written.
     pub style: WebhookStyle,
-    /// The words of the events that are delivered; `None` for all.
-    pub events: Option<Vec<String>>,
+    /// The types of the events that are delivered; `None` for all.
+    pub events: Option<Vec<EventType>>,
     /// The sessions of which events are delivered; `None` for all and for the organization itself.
     pub sessions: Option<Vec<SessionId>>,
     /// The names of its custom headers.
@@ -228,7 +245,7 @@ pub struct WebhookEndpoint {
     pub disabled_reason: Option<String>,
     /// Since when nothing could be delivered; `None` if the last attempt succeeded.
     pub failing_since: Option<Timestamp>,
-    /// The number of the last event that was delivered or tried, or is none of its events.
+    /// The number up to which events became deliveries, or are none of its events.
     pub position: i64,
     /// Until when the secret before the present one signs, too.
     pub previous_secret_until: Option<Timestamp>,
@@ -236,6 +253,34 @@ pub struct WebhookEndpoint {
     pub created_at: Timestamp,
     /// When it was last changed by people.
     pub updated_at: Timestamp,
+}
+
+impl WebhookEndpoint {
+    /// Whether an event of this type, about this session, is one of the endpoint's.
+    #[must_use]
+    pub fn wants(&self, event_type: &str, session: Option<SessionId>) -> bool {
+        let is_of_type = self
+            .events
+            .as_deref()
+            .is_none_or(|events| events.iter().any(|wanted| wanted.as_str() == event_type));
+        let is_of_session = match (self.sessions.as_deref(), session) {
+            (None, _) => true,
+            (Some(sessions), Some(session)) => sessions.contains(&session),
+            (Some(_), None) => false,
+        };
+        is_of_type && is_of_session
+    }
+
+    /// Whether somebody who sees these sessions alone (`None`: all, and the organization itself) sees everything that
+    /// is delivered to it.
+    #[must_use]
+    pub fn is_within(&self, sessions: Option<&[SessionId]>) -> bool {
+        match (self.sessions.as_deref(), sessions) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(seen)) => own.iter().all(|session| seen.contains(session)),
+        }
+    }
 }
 
 /// An event on its way to an endpoint.
@@ -247,24 +292,33 @@ pub struct WebhookDelivery {
     pub endpoint_id: WebhookEndpointId,
     /// The event's number; 0 for a test.
     pub event_number: i64,
-    /// The word under which the receiver gets it.
-    pub event_name: String,
+    /// The word of its type, which a newer release may have written.
+    pub event_type: String,
     /// The event's id.
     pub event_id: EventId,
     /// What became of it.
     pub state: DeliveryState,
     /// How often it was tried since it was last asked for.
     pub attempts: i64,
-    /// When it is tried again.
+    /// When it is tried next; while it is being tried, when it is tried again if nobody comes back from that.
     pub next_attempt_at: Option<Timestamp>,
     /// The status of the receiver's last answer, if it answered.
     pub last_status: Option<u16>,
     /// Why the last attempt failed, in words.
     pub last_error: Option<String>,
-    /// When it was first tried.
+    /// When it was written down.
     pub created_at: Timestamp,
     /// When it was last tried, or asked for again.
     pub updated_at: Timestamp,
+}
+
+impl WebhookDelivery {
+    /// How long is waited after so many attempts that failed; `None` if that was the last.
+    #[must_use]
+    pub fn retry_after(attempts: i64) -> Option<Duration> {
+        let failed = usize::try_from(attempts.max(1)).unwrap_or(usize::MAX);
+        DELIVERY_RETRIES.get(failed - 1).copied()
+    }
 }
 
 /// One try to deliver. What the receiver answered is not printed.
@@ -301,6 +355,71 @@ impl fmt::Debug for WebhookAttempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delivery_is_tried_eight_times_in_more_than_a_day() {
+        assert_eq!(WebhookDelivery::retry_after(1), Some(Duration::from_secs(5)));
+        assert_eq!(WebhookDelivery::retry_after(7), Some(Duration::from_hours(10)));
+        for attempts in [8, 9, i64::MAX] {
+            assert_eq!(WebhookDelivery::retry_after(attempts), None);
+        }
+        assert!(DELIVERY_RETRIES.iter().sum::<Duration>() > Duration::from_hours(24));
+    }
+
+    fn endpoint(events: Option<Vec<EventType>>, sessions: Option<Vec<SessionId>>) -> WebhookEndpoint {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        WebhookEndpoint {
+            id: WebhookEndpointId::new(),
+            organization_id: OrganizationId::new(),
+            url: "https://receiver.example/hook".to_owned(),
+            description: None,
+            style: WebhookStyle::Standard,
+            events,
+            sessions,
+            header_names: Vec::new(),
+            state: EndpointState::Enabled,
+            disabled_reason: None,
+            failing_since: None,
+            position: 0,
+            previous_secret_until: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    #[test]
+    fn an_endpoint_gets_what_it_asked_for_and_no_more() {
+        let (own, other) = (SessionId::new(), SessionId::new());
+        let all = endpoint(None, None);
+        assert!(all.wants("session.qr", Some(own)) && all.wants("webhook.endpoint_disabled", None));
+        // What a newer release tells of is told to those who want everything.
+        assert!(all.wants("session.teleported", Some(own)));
+        let some = endpoint(Some(vec![EventType::SessionQr]), Some(vec![own]));
+        assert!(some.wants("session.qr", Some(own)));
+        for (event_type, session) in [
+            ("session.status", Some(own)),
+            ("session.qr", Some(other)),
+            ("session.qr", None),
+        ] {
+            assert!(!some.wants(event_type, session), "{event_type}");
+        }
+    }
+
+    #[test]
+    fn who_sees_some_sessions_sees_the_endpoints_of_those_alone() {
+        let (own, other) = (SessionId::new(), SessionId::new());
+        for (sessions, seen, expected) in [
+            (None, None, true),
+            (None, Some(vec![own]), false),
+            (Some(vec![own]), None, true),
+            (Some(vec![own]), Some(vec![own, other]), true),
+            (Some(vec![own, other]), Some(vec![own]), false),
+            (Some(Vec::new()), Some(vec![own]), true),
+        ] {
+            let endpoint = endpoint(None, sessions);
+            assert_eq!(endpoint.is_within(seen.as_deref()), expected);
+        }
+    }
 
     #[test]
     fn headers_cannot_be_ours_and_have_no_line_breaks() {
