@@ -7,8 +7,8 @@ use rand::Rng as _;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    EventId, EventType, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId,
-    WebhookEndpointId, words::words,
+    EventId, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
+    words::words,
 };
 
 /// How long is waited after each attempt that failed. After the last the delivery has failed.
@@ -233,8 +233,8 @@ pub struct WebhookEndpoint {
     pub description: Option<String>,
     /// In which way deliveries are written.
     pub style: WebhookStyle,
-    /// The types of the events that are delivered; `None` for all.
-    pub events: Option<Vec<EventType>>,
+    /// The names of the events that are delivered, by which its style tells them; `None` for all.
+    pub events: Option<Vec<String>>,
     /// The sessions of which events are delivered; `None` for all and for the organization itself.
     pub sessions: Option<Vec<SessionId>>,
     /// The names of its custom headers.
@@ -256,19 +256,19 @@ pub struct WebhookEndpoint {
 }
 
 impl WebhookEndpoint {
-    /// Whether an event of this type, about this session, is one of the endpoint's.
+    /// Whether an event of this name, about this session, is one of the endpoint's.
     #[must_use]
-    pub fn wants(&self, event_type: &str, session: Option<SessionId>) -> bool {
-        let is_of_type = self
+    pub fn wants(&self, event_name: &str, session: Option<SessionId>) -> bool {
+        let is_named = self
             .events
             .as_deref()
-            .is_none_or(|events| events.iter().any(|wanted| wanted.as_str() == event_type));
+            .is_none_or(|events| events.iter().any(|wanted| wanted == event_name));
         let is_of_session = match (self.sessions.as_deref(), session) {
             (None, _) => true,
             (Some(sessions), Some(session)) => sessions.contains(&session),
             (Some(_), None) => false,
         };
-        is_of_type && is_of_session
+        is_named && is_of_session
     }
 
     /// Whether somebody who sees these sessions alone (`None`: all, and the organization itself) sees everything that
@@ -292,8 +292,8 @@ pub struct WebhookDelivery {
     pub endpoint_id: WebhookEndpointId,
     /// The event's number; 0 for a test.
     pub event_number: i64,
-    /// The word of its type, which a newer release may have written.
-    pub event_type: String,
+    /// The name under which the receiver gets it, which a newer release may have written.
+    pub event_name: String,
     /// The event's id.
     pub event_id: EventId,
     /// What became of it.
@@ -366,7 +366,7 @@ mod tests {
         assert!(DELIVERY_RETRIES.iter().sum::<Duration>() > Duration::from_hours(24));
     }
 
-    fn endpoint(events: Option<Vec<EventType>>, sessions: Option<Vec<SessionId>>) -> WebhookEndpoint {
+    fn endpoint(events: Option<Vec<String>>, sessions: Option<Vec<SessionId>>) -> WebhookEndpoint {
         let now = Timestamp::from_seconds(1_800_000_000);
         WebhookEndpoint {
             id: WebhookEndpointId::new(),
@@ -394,7 +394,7 @@ mod tests {
         assert!(all.wants("session.qr", Some(own)) && all.wants("webhook.endpoint_disabled", None));
         // What a newer release tells of is told to those who want everything.
         assert!(all.wants("session.teleported", Some(own)));
-        let some = endpoint(Some(vec![EventType::SessionQr]), Some(vec![own]));
+        let some = endpoint(Some(vec!["session.qr".to_owned()]), Some(vec![own]));
         assert!(some.wants("session.qr", Some(own)));
         for (event_type, session) in [
             ("session.status", Some(own)),

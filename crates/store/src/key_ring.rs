@@ -1,6 +1,6 @@
 //! The keys that encrypt secrets at rest.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
@@ -15,7 +15,7 @@ use wahana_domain::OrganizationId;
 /// One or more keys. The first encrypts; all of them decrypt, so that keys can be changed without
 /// losing what the old ones encrypted.
 #[derive(Clone)]
-pub struct KeyRing(Vec<RingKey>);
+pub struct KeyRing(Arc<[RingKey]>);
 
 #[derive(Clone)]
 struct RingKey {
@@ -72,7 +72,7 @@ impl KeyRing {
     /// A ring with one new random key.
     #[must_use]
     pub fn generate() -> Self {
-        Self(vec![RingKey::generate(1)])
+        Self([RingKey::generate(1)].into())
     }
 
     /// A ring with one new random key, to be put before the keys of this one. Its number is higher than theirs.
@@ -83,7 +83,7 @@ impl KeyRing {
     pub fn successor(&self) -> Result<Self, KeyRingError> {
         let highest = self.0.iter().map(|key| key.id).max().unwrap_or(0);
         let next = highest.checked_add(1).ok_or(KeyRingError::NoNumber)?;
-        Ok(Self(vec![RingKey::generate(next)]))
+        Ok(Self([RingKey::generate(next)].into()))
     }
 
     /// The number of the key with which new things are made.
@@ -123,7 +123,7 @@ impl KeyRing {
         if keys.is_empty() {
             Err(KeyRingError::Empty)
         } else {
-            Ok(Self(keys))
+            Ok(Self(keys.into()))
         }
     }
 

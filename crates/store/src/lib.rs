@@ -41,6 +41,7 @@ mod transaction;
 mod transitions;
 pub mod upkeep;
 pub mod usage;
+pub mod webhooks;
 
 pub use cache::{CachedRead, TenantCache};
 pub use callers::{
@@ -53,10 +54,10 @@ pub use key_ring::{Belonging, KeyRing, KeyRingError};
 pub use migration::migrate;
 pub use open_transactions::is_transaction_open_in_this_task;
 pub use platform::{
-    DueSession, EndedMediaFile, HookedServer, HookedSession, JobClaim, JobCount, JobQuery, LastSnapshot,
-    Lease, Leftover, NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted, ServerChange,
-    ServerInCare, ServerLoad, SessionChanges, SessionCount, SessionInNeed, SessionOnServer, StandingLease,
-    StoredPassword, UserChange,
+    DueEndpoint, DueSession, EndedMediaFile, HookedServer, HookedSession, JobClaim, JobCount, JobQuery,
+    LastSnapshot, Lease, Leftover, NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted,
+    SecretPlace, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionCount, SessionInNeed,
+    SessionOnServer, StandingLease, StoredPassword, UserChange, WaitingDeliveries,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -15,7 +15,7 @@ use crate::{
     platform::{Lease, PlatformTx},
     settings::DatabaseSettings,
     table_sizes::{self, TableSize},
-    tenant::{Tenant, TenantTx},
+    tenant::{Surroundings, Tenant, TenantTx},
     transaction::Access,
 };
 
@@ -83,14 +83,15 @@ impl Store {
             Access::Read => &inner.connections.tenant_read,
             Access::Write => &inner.connections.tenant_write,
         };
-        TenantTx::begin(
-            connection,
-            tenant,
-            access,
-            inner.clock.clone(),
-            inner.news.clone(),
-        )
-        .await
+        TenantTx::begin(connection, tenant, access, self.surroundings()).await
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            clock: self.0.clock.clone(),
+            keys: self.0.keys.clone(),
+            news: self.0.news.clone(),
+        }
     }
 
     /// A transaction for what happens before an organization is known; reads only.

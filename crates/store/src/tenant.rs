@@ -14,6 +14,7 @@ use uuid::Uuid;
 use wahana_domain::{Clock, OrganizationId, Timestamp};
 
 use crate::{
+    KeyRing,
     commit_news::CommitNews,
     entity,
     error::StoreError,
@@ -40,6 +41,13 @@ impl Tenant {
     }
 }
 
+/// What transactions of an organization have from the store.
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: KeyRing,
+    pub(crate) news: CommitNews,
+}
+
 /// A transaction in which there is one organization. Dropped without [`commit`](Self::commit), it
 /// changes nothing.
 pub struct TenantTx {
@@ -49,6 +57,7 @@ pub struct TenantTx {
     organization: OrganizationId,
     access: Access,
     clock: Arc<dyn Clock>,
+    keys: KeyRing,
     news: CommitNews,
     outbox: Outbox,
 }
@@ -58,8 +67,7 @@ impl TenantTx {
         connection: &DatabaseConnection,
         tenant: Tenant,
         access: Access,
-        clock: Arc<dyn Clock>,
-        news: CommitNews,
+        surroundings: Surroundings,
     ) -> Result<Self, StoreError> {
         let transaction = Transaction::begin(connection, access).await?;
         let organization = tenant.organization;
@@ -72,30 +80,27 @@ impl TenantTx {
             );
             transaction.execute_raw(name_organization).await?;
         }
-        Ok(Self {
-            transaction,
-            companion: None,
-            organization,
-            access,
-            clock,
-            news,
-            outbox: Outbox::default(),
-        })
+        Ok(Self::around(transaction, tenant, access, surroundings))
     }
 
     /// Goes on in a writing transaction that is the platform's.
-    pub(crate) fn within(
+    pub(crate) fn within(transaction: Transaction, tenant: Tenant, surroundings: Surroundings) -> Self {
+        Self::around(transaction, tenant, Access::Write, surroundings)
+    }
+
+    fn around(
         transaction: Transaction,
         tenant: Tenant,
-        clock: Arc<dyn Clock>,
-        news: CommitNews,
+        access: Access,
+        Surroundings { clock, keys, news }: Surroundings,
     ) -> Self {
         Self {
             transaction,
             companion: None,
             organization: tenant.organization,
-            access: Access::Write,
+            access,
             clock,
+            keys,
             news,
             outbox: Outbox::default(),
         }
@@ -144,6 +149,11 @@ impl TenantTx {
             self.news.events.ring(self.organization);
         }
         Ok(())
+    }
+
+    /// What encrypts the organization's secrets.
+    pub(crate) const fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     /// What is to be told of what this transaction does.
@@ -271,6 +281,9 @@ owned_by! {
     media_file by OrganizationId,
     organization_event by OrganizationId,
     organization_event_counter by OrganizationId,
+    webhook_endpoint by OrganizationId,
+    webhook_delivery by OrganizationId,
+    webhook_attempt by OrganizationId,
 }
 
 /// People belong to nobody; an organization sees its members.
@@ -419,8 +432,11 @@ mod tests {
                     &connections.tenant_read,
                     tenant,
                     Access::Read,
-                    Arc::new(SystemClock),
-                    CommitNews::new(),
+                    Surroundings {
+                        clock: Arc::new(SystemClock),
+                        keys: KeyRing::generate(),
+                        news: CommitNews::new(),
+                    },
                 );
                 let tx = tx.await.unwrap();
                 let named = named_organization(&tx.transaction).await;

@@ -34,6 +34,9 @@ pub(crate) mod user;
 pub(crate) mod user_password;
 pub(crate) mod waha_event;
 pub(crate) mod waha_server;
+pub(crate) mod webhook_attempt;
+pub(crate) mod webhook_delivery;
+pub(crate) mod webhook_endpoint;
 
 #[cfg(test)]
 mod schema;

@@ -90,6 +90,9 @@ fn of_entities() -> Schema {
     add_entity::<user_password::Entity>(&mut schema);
     add_entity::<waha_event::Entity>(&mut schema);
     add_entity::<waha_server::Entity>(&mut schema);
+    add_entity::<webhook_attempt::Entity>(&mut schema);
+    add_entity::<webhook_delivery::Entity>(&mut schema);
+    add_entity::<webhook_endpoint::Entity>(&mut schema);
     schema
 }
 

@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 28] = [
+pub(crate) const TABLES: [TablePrivileges; 31] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -143,6 +143,9 @@ pub(crate) const TABLES: [TablePrivileges; 28] = [
         platform: ALL,
         deletable: None,
     },
+    tenant_owned("webhook_endpoints"),
+    tenant_owned("webhook_deliveries"),
+    tenant_owned("webhook_attempts"),
     platform_only("leases"),
     platform_only("processes"),
     platform_only("user_passwords"),

@@ -76,6 +76,37 @@ pub async fn following(tx: &TenantTx, number: i64, limit: u64) -> Result<Followi
     Ok(Following::Events(rows.into_iter().map(from_row).collect()))
 }
 
+/// The first events after a number that are still kept.
+pub async fn after(tx: &TenantTx, number: i64, limit: u64) -> Result<Vec<WrittenEvent>, StoreError> {
+    between(tx, number.saturating_add(1), i64::MAX, limit).await
+}
+
+/// The first of these events that are still kept: from one number to another.
+pub async fn between(tx: &TenantTx, from: i64, to: i64, limit: u64) -> Result<Vec<WrittenEvent>, StoreError> {
+    let rows = tx
+        .find::<Entity>()
+        .filter(Column::Number.gte(from))
+        .filter(Column::Number.lte(to))
+        .order_by(Column::Number, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// Those of these events that are still kept.
+pub async fn with_numbers(
+    tx: &TenantTx,
+    numbers: impl IntoIterator<Item = i64>,
+) -> Result<Vec<WrittenEvent>, StoreError> {
+    let rows = tx
+        .find::<Entity>()
+        .filter(Column::Number.is_in(numbers))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
 /// How far back events of a message are looked for that turned out to be another one: WAHA told of it a moment ago.
 const MOMENT: i64 = 10_000;
 

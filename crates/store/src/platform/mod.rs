@@ -23,6 +23,7 @@ mod sessions;
 mod standing;
 mod tokens;
 mod upkeep;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use wahana_domain::{AuditEntry, Clock, OrganizationId, Timestamp};
 use crate::{
     KeyRing, Store, StoreError, audit,
     commit_news::CommitNews,
-    tenant::{Tenant, TenantTx},
+    tenant::{Surroundings, Tenant, TenantTx},
     transaction::{Access, Transaction},
 };
 
@@ -43,12 +44,13 @@ pub use leftovers::Leftover;
 pub use media::EndedMediaFile;
 pub use messages::DueSession;
 pub use people::{NewUser, StoredPassword, UserChange};
-pub use secrets::Reencrypted;
+pub use secrets::{Reencrypted, SecretPlace};
 pub use servers::{NewServer, ServerChange, ServerLoad};
 pub use sessions::{SessionChanges, SessionOnServer};
 pub use standing::{LastSnapshot, SessionCount};
 pub use tokens::NewPlatformToken;
 pub use upkeep::{ServerInCare, SessionInNeed};
+pub use webhooks::{DueEndpoint, WaitingDeliveries};
 
 /// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
 /// nothing.
@@ -97,7 +99,12 @@ impl PlatformTx {
 
     /// The same transaction, and from now on there is one organization in it.
     pub(crate) fn of(self, tenant: Tenant, news: CommitNews) -> TenantTx {
-        TenantTx::within(self.transaction, tenant, self.clock, news)
+        let surroundings = Surroundings {
+            clock: self.clock,
+            keys: self.keys,
+            news,
+        };
+        TenantTx::within(self.transaction, tenant, surroundings)
     }
 
     /// Adds a row to the audit log: acts of the platform, and of people who belong to no organization,

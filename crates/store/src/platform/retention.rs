@@ -14,7 +14,7 @@ use crate::{
     StoreError,
     entity::{
         audit_entry, idempotency_key, job, message, message_content, message_usage, organization_event,
-        password_reset, process, session_activity, session_transition, sign_in, waha_event,
+        password_reset, process, session_activity, session_transition, sign_in, waha_event, webhook_delivery,
     },
     transaction::within_database,
 };
@@ -39,6 +39,16 @@ impl PlatformTx {
         use organization_event::{Column, Entity};
         let condition = Column::CreatedAt.lt(before.as_micros()).into();
         self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes deliveries of webhooks of every organization that ended before then, with their attempts; says how many.
+    pub async fn delete_ended_deliveries(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use webhook_delivery::{Column, Entity};
+        let condition = Condition::all()
+            .add(Column::UpdatedAt.lt(before.as_micros()))
+            .add(Expr::cust("state <> 'waiting'"));
+        self.delete_batch::<Entity>(Column::UpdatedAt, condition, limit)
             .await
     }
 

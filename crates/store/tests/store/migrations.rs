@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 16] = [
+const FROZEN: [(&str, &str); 17] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -78,6 +78,10 @@ const FROZEN: [(&str, &str); 16] = [
     (
         "m20261123_000111_queue_bound.rs",
         "17a29716fec6200d1724b731f6ce3d0ed7d063182599931e28b61f4a221f8887",
+    ),
+    (
+        "m20261123_000115_webhooks.rs",
+        "a815125c1637bf291661cb4eeb4104170ceb05ca4b4a5a06dddf096fd5afc2b4",
     ),
 ];
 

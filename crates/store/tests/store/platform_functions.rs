@@ -1,7 +1,7 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 21] = [
+const SOURCES: [(&str, &str); 22] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
@@ -29,6 +29,7 @@ const SOURCES: [(&str, &str); 21] = [
     ("standing", include_str!("../../src/platform/standing.rs")),
     ("tokens", include_str!("../../src/platform/tokens.rs")),
     ("upkeep", include_str!("../../src/platform/upkeep.rs")),
+    ("webhooks", include_str!("../../src/platform/webhooks.rs")),
 ];
 
 /// A line is added here when a function truly cannot be one of a `TenantTx`.
@@ -108,6 +109,7 @@ processes::processes
 processes::remove_process
 processes::see_process
 retention::delete_audit_entries
+retention::delete_ended_deliveries
 retention::delete_ended_password_resets
 retention::delete_ended_sign_ins
 retention::delete_finished_jobs
@@ -142,6 +144,9 @@ tokens::touch_tokens
 upkeep::servers_in_care
 upkeep::sessions_in_need
 upkeep::upkeep_on_server
+webhooks::endpoints_with_due_deliveries
+webhooks::organizations_with_new_events
+webhooks::waiting_deliveries
 ";
 
 /// The public functions of a source, and whether each has a comment for its users.

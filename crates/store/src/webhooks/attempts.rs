@@ -1,0 +1,240 @@
+//! Trying to deliver.
+//!
+//! Whoever tries a delivery has it until its time is over; then somebody else may. So what a process does not come
+//! back from is tried again, as the same delivery. What it says after that does not count.
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, ExprTrait, Order, sea_query::Expr};
+use wahana_domain::{
+    DeliveryState, EndpointState, Timestamp, WebhookAttempt, WebhookAttemptId, WebhookDelivery,
+    WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
+};
+
+use super::{
+    deliveries::{self, is_waiting},
+    endpoints::{self, Signing},
+};
+use crate::{
+    StoreError, TenantTx,
+    entity::{
+        webhook_attempt,
+        webhook_delivery::{Column, Entity},
+        webhook_endpoint,
+    },
+};
+
+/// A delivery that is being tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedDelivery {
+    /// The delivery; its attempts count this one.
+    pub delivery: WebhookDelivery,
+    /// Which claim of it this is.
+    epoch: i64,
+}
+
+/// An endpoint and those of its deliveries that are to be tried now.
+#[derive(Clone, Debug)]
+pub struct ClaimedEndpoint {
+    /// The endpoint.
+    pub endpoint: WebhookEndpoint,
+    /// With what its deliveries are sent.
+    pub signing: Signing,
+    /// The deliveries, those that have waited longest first.
+    pub deliveries: Vec<ClaimedDelivery>,
+}
+
+/// What becomes of a delivery after a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The receiver took it.
+    Delivered,
+    /// It is tried again then.
+    RetryAt(Timestamp),
+    /// It is not tried any more.
+    Failed,
+}
+
+/// How a try ended. What the receiver answered is not printed.
+#[derive(Clone)]
+pub struct AttemptEnd {
+    /// What was tried.
+    pub claimed: ClaimedDelivery,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// The status of the receiver's answer, if it answered.
+    pub status: Option<u16>,
+    /// Why it failed, in words.
+    pub error: Option<String>,
+    /// The beginning of the receiver's answer.
+    pub answer: Option<String>,
+    /// What becomes of the delivery.
+    pub outcome: AttemptOutcome,
+}
+
+impl std::fmt::Debug for AttemptEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AttemptEnd")
+            .field("claimed", &self.claimed)
+            .field("status", &self.status)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes deliveries of an endpoint that are due, and keeps them until `until`; `None` if the endpoint is gone or
+/// disabled.
+pub async fn claim(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    limit: u64,
+    until: Timestamp,
+) -> Result<Option<ClaimedEndpoint>, StoreError> {
+    let Some(row) = endpoints::lock_row(tx, endpoint).await? else {
+        return Ok(None);
+    };
+    if row.state != EndpointState::Enabled.as_str() {
+        return Ok(None);
+    }
+    let due = tx
+        .find::<Entity>()
+        .filter(Column::EndpointId.eq(endpoint.as_uuid()))
+        .filter(is_waiting())
+        .filter(Column::DueAt.lte(tx.now().as_micros()))
+        .order_by(Column::DueAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    tx.update::<Entity>()
+        .set_expression(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .set_expression(Column::LeaseEpoch, Expr::col(Column::LeaseEpoch).add(1))
+        .set(Column::DueAt, until.as_micros())
+        .filter(Column::Id.is_in(due.iter().map(|row| row.id)))
+        .run()
+        .await?;
+    let deliveries = due.into_iter().map(|mut row| {
+        row.attempts += 1;
+        row.lease_epoch += 1;
+        row.due_at = Some(until.as_micros());
+        let epoch = row.lease_epoch;
+        let delivery = deliveries::from_row(row)?;
+        Ok(ClaimedDelivery { delivery, epoch })
+    });
+    Ok(Some(ClaimedEndpoint {
+        signing: endpoints::signing(tx, &row)?,
+        deliveries: deliveries.collect::<Result<_, StoreError>>()?,
+        endpoint: endpoints::from_row(row)?,
+    }))
+}
+
+/// Writes down how tries ended, and whether the endpoint takes anything; gives the endpoint back as it is then. `None`
+/// if it is gone. The end of a try that took so long that somebody else tries the delivery is kept, and changes
+/// nothing of the delivery.
+pub async fn conclude(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    ends: &[AttemptEnd],
+) -> Result<Option<WebhookEndpoint>, StoreError> {
+    let Some(row) = endpoints::lock_row(tx, endpoint).await? else {
+        return Ok(None);
+    };
+    let mut endpoint = endpoints::from_row(row)?;
+    for end in ends {
+        conclude_one(tx, end).await?;
+    }
+    let has_delivered = ends.iter().any(|end| end.outcome == AttemptOutcome::Delivered);
+    let first_failure = ends.iter().map(|end| end.started_at).min();
+    let failing_since = if has_delivered {
+        None
+    } else {
+        endpoint.failing_since.or(first_failure)
+    };
+    if failing_since != endpoint.failing_since {
+        endpoint.failing_since = failing_since;
+        tx.update::<webhook_endpoint::Entity>()
+            .set(
+                webhook_endpoint::Column::FailingSince,
+                failing_since.map(Timestamp::as_micros),
+            )
+            .filter(webhook_endpoint::Column::Id.eq(endpoint.id.as_uuid()))
+            .run()
+            .await?;
+    }
+    Ok(Some(endpoint))
+}
+
+async fn conclude_one(tx: &TenantTx, end: &AttemptEnd) -> Result<(), StoreError> {
+    let (state, due_at) = match end.outcome {
+        AttemptOutcome::Delivered => (DeliveryState::Delivered, None),
+        AttemptOutcome::RetryAt(at) => (DeliveryState::Waiting, Some(at)),
+        AttemptOutcome::Failed => (DeliveryState::Failed, None),
+    };
+    let own = Column::Id.eq(end.claimed.delivery.id.as_uuid());
+    let status = end.status.map(i32::from);
+    let changed = tx
+        .update::<Entity>()
+        .set(Column::State, state.as_str())
+        .set(Column::DueAt, due_at.map(Timestamp::as_micros))
+        .set(Column::LastStatus, status)
+        .set(Column::LastError, end.error.clone())
+        .set(Column::UpdatedAt, tx.now().as_micros())
+        .filter(own.clone())
+        .filter(Column::LeaseEpoch.eq(end.claimed.epoch))
+        .filter(is_waiting())
+        .run()
+        .await?;
+    if changed == 0 && tx.find::<Entity>().filter(own).one().await?.is_none() {
+        return Ok(());
+    }
+    tx.insert(webhook_attempt::ActiveModel {
+        organization_id: Set(tx.organization_id().as_uuid()),
+        delivery_id: Set(end.claimed.delivery.id.as_uuid()),
+        id: Set(WebhookAttemptId::new().as_uuid()),
+        number: Set(end.claimed.delivery.attempts),
+        started_at: Set(end.started_at.as_micros()),
+        duration_ms: Set(i64::try_from(end.duration.as_millis()).unwrap_or(i64::MAX)),
+        status: Set(status),
+        error: Set(end.error.clone()),
+        answer: Set(end.answer.clone()),
+    })
+    .await
+}
+
+/// The tries of a delivery, the newest first.
+pub async fn attempts_of(
+    tx: &TenantTx,
+    delivery: WebhookDeliveryId,
+    limit: u64,
+) -> Result<Vec<WebhookAttempt>, StoreError> {
+    use webhook_attempt::Column;
+    let rows = tx
+        .find::<webhook_attempt::Entity>()
+        .filter(Column::DeliveryId.eq(delivery.as_uuid()))
+        .order_by(Column::StartedAt, Order::Desc)
+        .order_by(Column::Id, Order::Desc)
+        .limit(limit)
+        .all()
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let status = row.status.map(u16::try_from).transpose();
+            Ok(WebhookAttempt {
+                id: row.id.into(),
+                delivery_id: row.delivery_id.into(),
+                number: row.number,
+                started_at: Timestamp::from_micros(row.started_at),
+                duration_ms: row.duration_ms,
+                status: status.map_err(|_| StoreError::Inconsistent {
+                    table: "webhook_attempts",
+                    column: "status",
+                    row: row.id.to_string(),
+                })?,
+                error: row.error,
+                answer: row.answer,
+            })
+        })
+        .collect()
+}
