@@ -5,12 +5,13 @@ use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use wahana_domain::{
     Ability, AccessToken, Invitation, InvitationId, Member, MessageId, OutgoingMessage, Session, SessionId,
-    TokenId, UserId,
+    TokenId, UserId, WebhookDelivery, WebhookEndpoint,
 };
 use wahana_store::{
     Caller, PresentedCredential, TenantTx, access_tokens, invitations, members,
     messages::{self, KnownMessage, Requester},
     sessions::{SessionNamed, SessionReference},
+    webhooks,
 };
 
 use crate::{Context, ServiceError, Services};
@@ -57,6 +58,8 @@ permissions! {
     ManageMembers: Some(Ability::MembersManage), true;
     /// To see and manage access tokens.
     ManageTokens: Some(Ability::TokensManage), true;
+    /// To see and manage webhooks, those of the sessions that one sees.
+    ManageWebhooks: Some(Ability::WebhooksManage), false;
     /// To change the organization itself.
     ManageOrganization: Some(Ability::OrganizationManage), true;
     /// To read the audit log.
@@ -229,6 +232,37 @@ impl Owned<AccessToken> {
         access_tokens::get(&tx, &id)
             .await?
             .map(|token| Self(Arc::new(token)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<WebhookEndpoint> {
+    /// Finds the endpoint with this id; [`ServiceError::NotFound`] alike if it is another organization's, or is told
+    /// of sessions that the caller may not see.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Webhook");
+        let id = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        let endpoint = webhooks::endpoint(&tx, id).await?;
+        endpoint
+            .filter(|endpoint| endpoint.is_within(caller.sessions()))
+            .map(|endpoint| Self(Arc::new(endpoint)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<WebhookDelivery> {
+    /// Finds the delivery with this id; [`ServiceError::NotFound`] alike if it is another organization's, or its
+    /// endpoint is one that the caller may not see.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Delivery");
+        let id = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        let delivery = webhooks::delivery(&tx, id).await?.ok_or_else(not_found)?;
+        let endpoint = webhooks::endpoint(&tx, delivery.endpoint_id).await?;
+        endpoint
+            .filter(|endpoint| endpoint.is_within(caller.sessions()))
+            .map(|_| Self(Arc::new(delivery)))
             .ok_or_else(not_found)
     }
 }

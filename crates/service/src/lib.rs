@@ -40,8 +40,7 @@ pub mod sessions;
 mod sync;
 pub mod take_over;
 mod upstream;
-#[expect(dead_code, reason = "what sends deliveries is called by what keeps them")]
-mod webhooks;
+pub mod webhooks;
 
 pub use background::Background;
 pub use context::{Context, Operator, Person, RequestOrigin};

@@ -30,6 +30,7 @@ use crate::{
     reconcile::Bell,
     sync::Synchronizer,
     upstream::Upstreams,
+    webhooks::Webhooks,
 };
 
 /// How many sessions the caches hold together, about: at half a kilobyte each some tens of megabytes.
@@ -107,6 +108,7 @@ pub struct Services {
     pub(crate) intake: Intake,
     pub(crate) queue: SendQueue,
     pub(crate) feeds: Feeds,
+    pub(crate) webhooks: Webhooks,
     pub(crate) session_by_name: TenantCache<SessionNamed>,
     pub(crate) session_pages: TenantCache<SessionQuery>,
     pub(crate) session_servers: TenantCache<ServersOfSessions>,
@@ -141,6 +143,7 @@ impl Services {
             events,
             queue,
             feeds: Feeds::new(store.clone(), settings.event_streams),
+            webhooks: Webhooks::new(&settings.webhook_allow, store.clock().clone()),
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),
             attempts: Arc::new(Attempts::new(store.clock().clone())),

@@ -16,6 +16,8 @@ pub struct RetentionSettings {
     /// What was told to organizations by streams and webhooks; two at least, because deliveries are repeated for
     /// more than a day.
     pub organization_events_days: u32,
+    /// Deliveries of webhooks that ended, with their attempts.
+    pub webhook_deliveries_days: u32,
     /// Jobs that were done or given up.
     pub jobs_days: u32,
     /// What sessions went through: changes of their status, and counts of what they sent and received. Also
@@ -32,6 +34,7 @@ impl Default for RetentionSettings {
         Self {
             events_days: 7,
             organization_events_days: 7,
+            webhook_deliveries_days: 30,
             jobs_days: 30,
             history_days: 400,
             audit_days: 400,
@@ -57,6 +60,7 @@ const ORGANIZATIONS: u64 = 100;
 enum What {
     Events,
     OrganizationEvents,
+    WebhookDeliveries,
     Jobs,
     Transitions,
     Activity,
@@ -130,10 +134,11 @@ async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organizat
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 11] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 12] {
     [
         (What::Events, settings.events_days),
         (What::OrganizationEvents, settings.organization_events_days),
+        (What::WebhookDeliveries, settings.webhook_deliveries_days),
         (What::Jobs, settings.jobs_days),
         (What::Transitions, settings.history_days),
         (What::Activity, settings.history_days),
@@ -181,6 +186,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
     let deleted = match what {
         What::Events => tx.delete_settled_events(before, BATCH).await,
         What::OrganizationEvents => tx.delete_organization_events(before, BATCH).await,
+        What::WebhookDeliveries => tx.delete_ended_deliveries(before, BATCH).await,
         What::Jobs => tx.delete_finished_jobs(before, BATCH).await,
         What::Transitions => tx.delete_session_transitions(before, BATCH).await,
         What::Activity => tx.delete_session_activity(before, BATCH).await,

@@ -18,5 +18,6 @@ pub use body::{
 pub(crate) use feeds::Feeds;
 pub use filter::EventFilter;
 pub use places::StreamLimits;
+pub(crate) use render::Referred;
 pub use render::RenderedEvent;
 pub use subscription::{Subscription, Told, subscribe};

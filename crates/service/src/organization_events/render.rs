@@ -37,7 +37,7 @@ pub struct RenderedEvent {
 }
 
 /// What events refer to, looked up for many at once.
-pub(super) struct Referred {
+pub(crate) struct Referred {
     organization: OrganizationId,
     sessions: HashMap<SessionId, SessionName>,
     messages: HashMap<MessageId, DescribedMessage>,
@@ -45,7 +45,7 @@ pub(super) struct Referred {
 
 impl Referred {
     /// Looks up what these events refer to.
-    pub(super) async fn by(tx: &TenantTx, events: &[WrittenEvent]) -> Result<Self, StoreError> {
+    pub(crate) async fn by(tx: &TenantTx, events: &[WrittenEvent]) -> Result<Self, StoreError> {
         let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
         Ok(Self {
             organization: tx.organization_id(),
@@ -74,7 +74,7 @@ impl Referred {
     }
 
     /// Makes an event's body.
-    pub(super) fn render(&self, event: &WrittenEvent) -> Result<RenderedEvent, ServiceError> {
+    pub(crate) fn render(&self, event: &WrittenEvent) -> Result<RenderedEvent, ServiceError> {
         let mut rendered = RenderedEvent {
             number: event.number,
             event_type: None,

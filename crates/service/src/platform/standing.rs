@@ -17,6 +17,10 @@ pub struct Standing {
     pub not_as_wanted: [(Obstacle, u64); Obstacle::ALL.len()],
     /// For how long the event has waited that is to be applied first; zero if none waits.
     pub oldest_waiting_event: Duration,
+    /// How many deliveries wait that are to be made to webhooks, those that failed and are tried again among them.
+    pub waiting_deliveries: u64,
+    /// For how long the delivery has waited that is due longest; zero if none is.
+    pub oldest_due_delivery: Duration,
     /// When each WAHA server last gave its session list.
     pub snapshots: Vec<LastSnapshot>,
 }
@@ -89,6 +93,7 @@ pub async fn look(services: &Services, _: &Operator) -> Result<Standing, Service
     let tx = services.store.platform_read().await?;
     let counts = tx.session_counts().await?;
     let oldest = tx.oldest_waiting_event().await?;
+    let waiting = tx.waiting_deliveries().await?;
     let snapshots = tx.last_snapshots().await?;
     let now = tx.now();
     drop(tx);
@@ -101,6 +106,8 @@ pub async fn look(services: &Services, _: &Operator) -> Result<Standing, Service
         not_as_wanted: Obstacle::ALL
             .map(|obstacle| (obstacle, sum(&|count| Obstacle::of(count) == Some(obstacle)))),
         oldest_waiting_event: oldest.map_or(Duration::ZERO, |received| now.since(received)),
+        waiting_deliveries: waiting.deliveries,
+        oldest_due_delivery: waiting.oldest_due.map_or(Duration::ZERO, |due| now.since(due)),
         snapshots,
     })
 }

@@ -72,6 +72,8 @@ pub struct AttemptEnd {
     pub answer: Option<String>,
     /// What becomes of the delivery.
     pub outcome: AttemptOutcome,
+    /// Whether it was sent: if not, it says nothing about the endpoint.
+    pub was_sent: bool,
 }
 
 impl std::fmt::Debug for AttemptEnd {
@@ -146,7 +148,8 @@ pub async fn conclude(
         conclude_one(tx, end).await?;
     }
     let has_delivered = ends.iter().any(|end| end.outcome == AttemptOutcome::Delivered);
-    let first_failure = ends.iter().map(|end| end.started_at).min();
+    let sent = ends.iter().filter(|end| end.was_sent);
+    let first_failure = sent.map(|end| end.started_at).min();
     let failing_since = if has_delivered {
         None
     } else {
@@ -201,6 +204,21 @@ async fn conclude_one(tx: &TenantTx, end: &AttemptEnd) -> Result<(), StoreError>
         answer: Set(end.answer.clone()),
     })
     .await
+}
+
+/// Gives back what was claimed and not tried: it is due again, and was not tried.
+pub async fn give_back(tx: &TenantTx, claimed: &[ClaimedDelivery]) -> Result<(), StoreError> {
+    for claimed in claimed {
+        tx.update::<Entity>()
+            .set_expression(Column::Attempts, Expr::col(Column::Attempts).sub(1))
+            .set(Column::DueAt, tx.now().as_micros())
+            .filter(Column::Id.eq(claimed.delivery.id.as_uuid()))
+            .filter(Column::LeaseEpoch.eq(claimed.epoch))
+            .filter(is_waiting())
+            .run()
+            .await?;
+    }
+    Ok(())
 }
 
 /// The tries of a delivery, the newest first.

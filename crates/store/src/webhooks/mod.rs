@@ -14,7 +14,7 @@ mod fan_out;
 mod replay;
 
 pub use attempts::{
-    AttemptEnd, AttemptOutcome, ClaimedDelivery, ClaimedEndpoint, attempts_of, claim, conclude,
+    AttemptEnd, AttemptOutcome, ClaimedDelivery, ClaimedEndpoint, attempts_of, claim, conclude, give_back,
 };
 pub(crate) use deliveries::is_waiting;
 pub use deliveries::{DeliveryQuery, delivery, page};

@@ -1,0 +1,176 @@
+//! Who tries to deliver to which endpoint when.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use tokio::{
+    task::{Id, JoinSet},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+use wahana_domain::{OrganizationId, WebhookEndpointId};
+use wahana_store::DueEndpoint;
+
+use super::turn::{self, Turn};
+use crate::{ServiceError, Services};
+
+/// How often is looked for deliveries of which this process was not told: another made them, or their time came.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many endpoints are found at a look.
+const FOUND_AT_ONCE: u64 = 500;
+/// For how many endpoints deliveries are tried at the same time.
+const AT_ONCE: usize = 64;
+/// For how many of one organization: slow receivers of one leave room for those of others.
+const AT_ONCE_OF_ORGANIZATION: usize = 8;
+/// How long an endpoint is left alone for which something went wrong here.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Tries deliveries when they are due, until told to stop. Several processes do not disturb each other.
+pub async fn dispatch(services: &Services, stop: &CancellationToken) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut work = Work::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(ended) = work.tasks.join_next_with_id() => match ended {
+                Ok((id, turn)) => work.ended(services, id, turn),
+                Err(error) => work.ended(services, error.id(), Turn::Hindered),
+            },
+            () = services.webhooks.woken() => work.look(services).await,
+            _ = look.tick() => work.look(services).await,
+        }
+        work.go_on(services, stop);
+    }
+    while work.tasks.join_next().await.is_some() {}
+}
+
+/// The endpoints for which something is due. Organizations take turns, and of each its endpoints.
+#[derive(Default)]
+struct Work {
+    waiting: BTreeMap<OrganizationId, VecDeque<DueEndpoint>>,
+    is_waiting: HashSet<WebhookEndpointId>,
+    /// Whose turn was last.
+    last: Option<OrganizationId>,
+    /// Endpoints that are left alone until then, as the clock measures.
+    held: HashMap<WebhookEndpointId, Duration>,
+    tasks: JoinSet<Turn>,
+    running: HashMap<Id, DueEndpoint>,
+    busy: HashSet<WebhookEndpointId>,
+    of_organization: HashMap<OrganizationId, usize>,
+    /// Where the last look ended.
+    after: Option<WebhookEndpointId>,
+}
+
+impl Work {
+    async fn look(&mut self, services: &Services) {
+        let now = services.store.clock().elapsed();
+        self.held.retain(|_, until| *until > now);
+        match found(services, self.after).await {
+            Ok(due) => {
+                let is_all = due.len() < usize::try_from(FOUND_AT_ONCE).unwrap_or(usize::MAX);
+                self.after = due.last().filter(|_| !is_all).map(|due| due.endpoint);
+                for due in due {
+                    if !self.held.contains_key(&due.endpoint) && !self.busy.contains(&due.endpoint) {
+                        self.add(due);
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "deliveries that are due could not be looked for"),
+        }
+    }
+
+    fn add(&mut self, due: DueEndpoint) {
+        if self.is_waiting.insert(due.endpoint) {
+            let organization = due.tenant.organization_id();
+            self.waiting.entry(organization).or_default().push_back(due);
+        }
+    }
+
+    fn ended(&mut self, services: &Services, task: Id, turn: Turn) {
+        let Some(due) = self.running.remove(&task) else {
+            return;
+        };
+        self.busy.remove(&due.endpoint);
+        let organization = due.tenant.organization_id();
+        if let Some(number) = self.of_organization.get_mut(&organization) {
+            *number -= 1;
+            if *number == 0 {
+                self.of_organization.remove(&organization);
+            }
+        }
+        match turn {
+            Turn::Went { is_failing } => self.add(DueEndpoint { is_failing, ..due }),
+            Turn::Nothing => {}
+            Turn::Hindered => {
+                let until = services.store.clock().elapsed() + PAUSE;
+                self.held.insert(due.endpoint, until);
+            }
+        }
+    }
+
+    /// Begins with as many endpoints as there is room for.
+    fn go_on(&mut self, services: &Services, stop: &CancellationToken) {
+        let mut passed_by = Vec::new();
+        while self.busy.len() < AT_ONCE
+            && let Some(due) = self.next()
+        {
+            let organization = due.tenant.organization_id();
+            let number = self.of_organization.get(&organization).copied().unwrap_or(0);
+            if self.busy.contains(&due.endpoint) || number >= AT_ONCE_OF_ORGANIZATION {
+                passed_by.push(due);
+                continue;
+            }
+            self.of_organization.insert(organization, number + 1);
+            self.busy.insert(due.endpoint);
+            let (services, stop) = (services.clone(), stop.clone());
+            let task = self.tasks.spawn(async move { take(&services, due, &stop).await });
+            self.running.insert(task.id(), due);
+        }
+        for due in passed_by {
+            self.add(due);
+        }
+    }
+
+    /// The endpoint whose turn it is: the first of the organization after the one that was served last.
+    fn next(&mut self) -> Option<DueEndpoint> {
+        let later = self.last.and_then(|last| {
+            self.waiting
+                .range(last..)
+                .map(|(id, _)| *id)
+                .find(|id| *id != last)
+        });
+        let organization = later.or_else(|| self.waiting.keys().next().copied())?;
+        let endpoints = self.waiting.get_mut(&organization)?;
+        let due = endpoints.pop_front();
+        if endpoints.is_empty() {
+            self.waiting.remove(&organization);
+        }
+        self.last = Some(organization);
+        let due = due?;
+        self.is_waiting.remove(&due.endpoint);
+        Some(due)
+    }
+}
+
+async fn take(services: &Services, due: DueEndpoint, stop: &CancellationToken) -> Turn {
+    turn::take(services, due, stop).await.unwrap_or_else(|error| {
+        tracing::warn!(
+            organization.id = %due.tenant.organization_id(),
+            webhook.id = %due.endpoint,
+            error = %error,
+            "deliveries to an endpoint could not be tried yet; they wait"
+        );
+        Turn::Hindered
+    })
+}
+
+async fn found(
+    services: &Services,
+    after: Option<WebhookEndpointId>,
+) -> Result<Vec<DueEndpoint>, ServiceError> {
+    let tx = services.store.platform_read().await?;
+    Ok(tx.endpoints_with_due_deliveries(after, FOUND_AT_ONCE).await?)
+}

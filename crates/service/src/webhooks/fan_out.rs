@@ -1,0 +1,78 @@
+//! Making deliveries of what has happened, for every organization that has endpoints.
+
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use wahana_store::{Tenant, webhooks};
+
+use super::names::told_as;
+use crate::{ServiceError, Services};
+
+/// How often is looked for events of which this process was not told, because another wrote them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long is waited after a look: what happens meanwhile is found together, and one organization's storm of events
+/// does not ask the database again and again.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many organizations are served after a look, each with one batch.
+const ORGANIZATIONS: u64 = 500;
+/// How many events become deliveries in one transaction.
+const EVENTS: u64 = 200;
+
+/// Makes deliveries of what happens, until told to stop. Several processes do not disturb each other.
+pub async fn fan_out(services: &Services, stop: &CancellationToken) {
+    let mut bell = services.store.watch_events();
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            woken = bell.next() => if woken.is_none() { return },
+            _ = look.tick() => {}
+        }
+        while bell.try_next().is_some() {}
+        while serve(services, stop).await && !stop.is_cancelled() {}
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Gives each organization that has new events a turn; says whether there may be more.
+async fn serve(services: &Services, stop: &CancellationToken) -> bool {
+    let tenants = match found(services).await {
+        Ok(tenants) => tenants,
+        Err(error) => {
+            tracing::warn!(error = %error, "events that are to be delivered could not be looked for");
+            return false;
+        }
+    };
+    let mut has_more = false;
+    for tenant in tenants {
+        if stop.is_cancelled() {
+            break;
+        }
+        match serve_one(services, tenant).await {
+            Ok(more) => has_more |= more,
+            Err(error) => tracing::warn!(
+                organization.id = %tenant.organization_id(),
+                error = %error,
+                "deliveries of events could not be made yet; they are tried again"
+            ),
+        }
+    }
+    has_more
+}
+
+async fn found(services: &Services) -> Result<Vec<Tenant>, ServiceError> {
+    let tx = services.store.platform_read().await?;
+    Ok(tx.organizations_with_new_events(ORGANIZATIONS).await?)
+}
+
+async fn serve_one(services: &Services, tenant: Tenant) -> Result<bool, ServiceError> {
+    let tx = services.store.write(tenant).await?;
+    let done = webhooks::fan_out(&tx, &told_as, EVENTS).await?;
+    tx.commit().await?;
+    if done.deliveries > 0 {
+        services.webhooks.wake();
+    }
+    Ok(done.has_more)
+}
