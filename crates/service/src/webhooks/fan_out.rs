@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use wahana_domain::OrganizationId;
 use wahana_store::{Tenant, webhooks};
 
 use super::names::told_as;
@@ -14,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long is waited after a look: what happens meanwhile is found together, and one organization's storm of events
 /// does not ask the database again and again.
 const GATHER: Duration = Duration::from_millis(20);
-/// How many organizations are served after a look, each with one batch.
+/// How many organizations are found at a look; each is served with one batch.
 const ORGANIZATIONS: u64 = 500;
 /// How many events become deliveries in one transaction.
 const EVENTS: u64 = 200;
@@ -31,40 +32,50 @@ pub async fn fan_out(services: &Services, stop: &CancellationToken) {
             _ = look.tick() => {}
         }
         while bell.try_next().is_some() {}
-        while serve(services, stop).await && !stop.is_cancelled() {}
+        serve(services, stop).await;
         tokio::time::sleep(GATHER).await;
     }
 }
 
-/// Gives each organization that has new events a turn; says whether there may be more.
-async fn serve(services: &Services, stop: &CancellationToken) -> bool {
-    let tenants = match found(services).await {
-        Ok(tenants) => tenants,
-        Err(error) => {
-            tracing::warn!(error = %error, "events that are to be delivered could not be looked for");
-            return false;
-        }
-    };
+/// Gives each organization that has new events a turn, and then again those of which one turn was not enough.
+async fn serve(services: &Services, stop: &CancellationToken) {
+    let mut after = None;
     let mut has_more = false;
-    for tenant in tenants {
-        if stop.is_cancelled() {
-            break;
+    loop {
+        let tenants = match found(services, after).await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                tracing::warn!(error = %error, "events that are to be delivered could not be looked for");
+                return;
+            }
+        };
+        for tenant in &tenants {
+            if stop.is_cancelled() {
+                return;
+            }
+            match serve_one(services, *tenant).await {
+                Ok(more) => has_more |= more,
+                Err(error) => tracing::warn!(
+                    organization.id = %tenant.organization_id(),
+                    error = %error,
+                    "deliveries of events could not be made yet; they are tried again"
+                ),
+            }
         }
-        match serve_one(services, tenant).await {
-            Ok(more) => has_more |= more,
-            Err(error) => tracing::warn!(
-                organization.id = %tenant.organization_id(),
-                error = %error,
-                "deliveries of events could not be made yet; they are tried again"
-            ),
+        let is_last = tenants.len() < usize::try_from(ORGANIZATIONS).unwrap_or(usize::MAX);
+        after = tenants
+            .last()
+            .filter(|_| !is_last)
+            .map(|last| last.organization_id());
+        if is_last && !std::mem::take(&mut has_more) {
+            return;
         }
     }
-    has_more
 }
 
-async fn found(services: &Services) -> Result<Vec<Tenant>, ServiceError> {
+async fn found(services: &Services, after: Option<OrganizationId>) -> Result<Vec<Tenant>, ServiceError> {
     let tx = services.store.platform_read().await?;
-    Ok(tx.organizations_with_new_events(ORGANIZATIONS).await?)
+    Ok(tx.organizations_with_new_events(after, ORGANIZATIONS).await?)
 }
 
 async fn serve_one(services: &Services, tenant: Tenant) -> Result<bool, ServiceError> {

@@ -38,8 +38,12 @@ pub struct WaitingDeliveries {
 
 impl PlatformTx {
     /// Active organizations of which events have yet to become deliveries, whosever they are: whoever makes them serves
-    /// every organization.
-    pub async fn organizations_with_new_events(&self, limit: u64) -> Result<Vec<Tenant>, StoreError> {
+    /// every organization. In the order of their ids, from behind `after`.
+    pub async fn organizations_with_new_events(
+        &self,
+        after: Option<OrganizationId>,
+        limit: u64,
+    ) -> Result<Vec<Tenant>, StoreError> {
         use webhook_endpoint::{Column, Entity};
         let has_new = Query::select()
             .expr(Expr::val(1))
@@ -65,6 +69,7 @@ impl PlatformTx {
             .distinct()
             .filter(enabled())
             .filter(Expr::exists(has_new))
+            .filter(Condition::all().add_option(after.map(|id| Column::OrganizationId.gt(id.as_uuid()))))
             .order_by_asc(Column::OrganizationId)
             .limit(within_database(limit))
             .into_tuple()

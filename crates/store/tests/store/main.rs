@@ -43,4 +43,5 @@ mod transactions;
 mod upkeep;
 mod usage;
 mod walls;
+mod webhooks;
 mod world;

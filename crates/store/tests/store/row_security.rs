@@ -7,7 +7,7 @@ use wahana_testkit::{database::TestDatabase, on_postgres};
 use crate::world::{TestOrganization, World};
 
 /// What the tenant role may read, with the column that says whose a row is.
-const OWNED: [(&str, &str); 10] = [
+const OWNED: [(&str, &str); 13] = [
     ("organizations", "id"),
     ("memberships", "organization_id"),
     ("invitations", "organization_id"),
@@ -18,6 +18,9 @@ const OWNED: [(&str, &str); 10] = [
     ("audit_entries", "organization_id"),
     ("organization_events", "organization_id"),
     ("organization_event_counters", "organization_id"),
+    ("webhook_endpoints", "organization_id"),
+    ("webhook_deliveries", "organization_id"),
+    ("webhook_attempts", "organization_id"),
 ];
 /// What it may not even name.
 const PLATFORM_ONLY: [&str; 6] = [

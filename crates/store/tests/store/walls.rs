@@ -17,13 +17,14 @@ use wahana_store::{
         self, Observation, ServersOfSessions, SessionChange, SessionNamed, SessionQuery, SessionReference,
         SessionSort, StatusNews,
     },
+    webhooks::{self, DeliveryQuery},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{Belongings, TestOrganization, World};
 
 /// Every table with rows of organizations.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 16] = [
     "organizations",
     "memberships",
     "invitations",
@@ -36,6 +37,9 @@ const TABLES: [&str; 13] = [
     "audit_entries",
     "organization_events",
     "organization_event_counters",
+    "webhook_endpoints",
+    "webhook_deliveries",
+    "webhook_attempts",
     "users",
 ];
 
@@ -81,6 +85,15 @@ async fn everything(tx: &TenantTx) -> String {
     add(&audit::page(tx, &AuditQuery::default(), 100).await.unwrap());
     add(&organization_events::last_number(tx).await.unwrap());
     add(&organization_events::following(tx, 0, 100).await.unwrap());
+    for endpoint in webhooks::endpoints(tx).await.unwrap() {
+        let all = DeliveryQuery {
+            state: None,
+            before: None,
+            limit: 100,
+        };
+        add(&webhooks::page(tx, endpoint.id, &all).await.unwrap());
+        add(&endpoint);
+    }
     text
 }
 
@@ -107,13 +120,15 @@ async fn lists_and_counts_hold_the_organizations_own_rows(db: &TestDatabase) {
     }
 }
 
-fn ids(organization: &TestOrganization, rows: &Belongings) -> [String; 5] {
+fn ids(organization: &TestOrganization, rows: &Belongings) -> [String; 7] {
     [
         organization.id().to_string(),
         organization.owner.to_string(),
         rows.session.id.to_string(),
         rows.token.to_string(),
         rows.invitation.to_string(),
+        rows.endpoint.to_string(),
+        rows.delivery.to_string(),
     ]
 }
 
@@ -127,6 +142,15 @@ async fn a_foreign_id_finds_what_a_missing_one_finds(db: &TestDatabase) {
     assert!(members::get(&tx, world.b.owner).await.unwrap().is_none());
     assert!(invitations::get(&tx, of_b.invitation).await.unwrap().is_none());
     assert!(access_tokens::get(&tx, &of_b.token).await.unwrap().is_none());
+    assert!(webhooks::endpoint(&tx, of_a.endpoint).await.unwrap().is_some());
+    assert!(webhooks::endpoint(&tx, of_b.endpoint).await.unwrap().is_none());
+    assert!(webhooks::delivery(&tx, of_b.delivery).await.unwrap().is_none());
+    assert!(
+        webhooks::attempts_of(&tx, of_b.delivery, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let foreign = of_b.session.id;
     assert!(sessions::with_ids(&tx, &[foreign]).await.unwrap().is_empty());
     let reference = SessionReference::Id(foreign);
@@ -215,6 +239,11 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
     );
     assert!(messages::expire(&tx, foreign).await.unwrap().is_empty());
     assert!(messages::abandoned(&tx, foreign).await.unwrap().is_empty());
+    assert!(webhooks::lock(&tx, of_b.endpoint).await.unwrap().is_none());
+    assert!(!webhooks::disable(&tx, of_b.endpoint, "no").await.unwrap());
+    assert!(!webhooks::delete(&tx, of_b.endpoint).await.unwrap());
+    assert!(!webhooks::replay_delivery(&tx, of_b.delivery).await.unwrap());
+    assert_eq!(webhooks::replay_failed(&tx, of_b.endpoint).await.unwrap(), 0);
     let renamed = SessionChange {
         display_name: Some(Some("taken".to_owned())),
         ..Default::default()

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use wahana_domain::{
     AccessToken, ActorKind, AuditEntry, AuditEntryId, AuditOutcome, DeliveryStatus, EmailAddress, Invitation,
     InvitationId, ManualClock, Membership, MessageId, OrganizationId, OutgoingMessage, Role, Secret,
-    ServerId, Session, SessionId, Timestamp, TokenId, UserId,
+    ServerId, Session, SessionId, Timestamp, TokenId, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use wahana_store::{
     NewServer, NewUser, PlatformTx, Store, StoreError, Tenant, TenantTx, access_tokens, audit, idempotency,
     invitations,
     messages::{self, MessageContent, NewMessage, Requester},
     sessions,
+    webhooks::{self, AttemptEnd, AttemptOutcome},
 };
 use wahana_testkit::{database::TestDatabase, rows};
+
+use crate::webhooks::new_endpoint;
 
 /// When every world begins.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -43,6 +46,8 @@ pub(crate) struct Belongings {
     pub(crate) token: TokenId,
     pub(crate) invitation: InvitationId,
     pub(crate) message: MessageId,
+    pub(crate) endpoint: WebhookEndpointId,
+    pub(crate) delivery: WebhookDeliveryId,
 }
 
 impl World {
@@ -212,6 +217,35 @@ impl World {
         }
     }
 
+    /// Gives an organization a webhook, of which a delivery failed.
+    async fn fill_webhooks(&self, organization: &TestOrganization) -> (WebhookEndpointId, WebhookDeliveryId) {
+        let tx = self.write(organization).await;
+        let endpoint = webhooks::insert(&tx, &new_endpoint()).await.unwrap().id;
+        let delivery = webhooks::send_test(&tx, endpoint, "webhook.test")
+            .await
+            .unwrap()
+            .id;
+        let claimed = webhooks::claim(&tx, endpoint, 1, tx.now())
+            .await
+            .unwrap()
+            .unwrap();
+        let ends = claimed.deliveries.into_iter().map(|claimed| AttemptEnd {
+            claimed,
+            started_at: tx.now(),
+            duration: std::time::Duration::ZERO,
+            status: None,
+            error: None,
+            answer: None,
+            outcome: AttemptOutcome::Failed,
+            was_sent: true,
+        });
+        webhooks::conclude(&tx, endpoint, &ends.collect::<Vec<_>>())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        (endpoint, delivery)
+    }
+
     /// Gives an organization a row in every table that organizations own.
     pub(crate) async fn fill(&self, organization: &TestOrganization) -> Belongings {
         let session = self.session(organization, "sales").await;
@@ -231,7 +265,10 @@ impl World {
             .await
             .unwrap();
         tx.commit().await.unwrap();
+        let (endpoint, delivery) = self.fill_webhooks(organization).await;
         Belongings {
+            endpoint,
+            delivery,
             session,
             token: token.id,
             invitation,
