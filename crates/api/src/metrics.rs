@@ -59,6 +59,7 @@ impl Metrics {
         describe_histogram!(DURATION, "How long answering took, in seconds");
         wahana_service::events::describe_metrics();
         wahana_service::media::describe_metrics();
+        wahana_service::webhooks::describe_metrics();
         describe_gauge!(RESIDENT_MEMORY, "Memory of the process, in bytes");
         describe_gauge!(STARTED, "When the process began, in seconds since 1970");
         describe_gauge!(BUILD, "Always 1; the version is a label");

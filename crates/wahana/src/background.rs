@@ -9,7 +9,7 @@ use wahana_domain::ProcessRole;
 use wahana_service::{
     Background, Operator, ReconcileSettings, Reconciler, ServiceError, Services, events, jobs, messages,
     platform::{self, moving},
-    processes,
+    processes, webhooks,
 };
 
 /// How often what gathers in memory is written down, and what is periodic begun.
@@ -64,6 +64,16 @@ pub(crate) fn start(
         background.start("jobs", move |stop| {
             let services = worker.clone();
             async move { jobs::work(&services, stop).await }
+        });
+        let teller = services.clone();
+        background.start("webhook deliveries", move |stop| {
+            let services = teller.clone();
+            async move { webhooks::fan_out(&services, &stop).await }
+        });
+        let deliverer = services.clone();
+        background.start("webhooks", move |stop| {
+            let services = deliverer.clone();
+            async move { webhooks::dispatch(&services, &stop).await }
         });
         let reconciler = Reconciler::new(services.clone(), services.process(), reconcile);
         background.start("reconciling", move |stop| {

@@ -7,7 +7,9 @@ use axum::{
     http::request::Parts,
 };
 use serde::Serialize;
-use wahana_domain::{AccessToken, Invitation, Member, OutgoingMessage, Session, SessionId};
+use wahana_domain::{
+    AccessToken, Invitation, Member, OutgoingMessage, Session, SessionId, WebhookDelivery, WebhookEndpoint,
+};
 use wahana_service::{
     Caller, ServiceError, Services,
     access::{Granted, Owned, Permission},
@@ -144,6 +146,10 @@ named_in_path! {
     OfMessage: OutgoingMessage, "messageId", of |message| Some(message.session_id);
     /// The access token that the path names.
     OfToken: AccessToken, "tokenId", of |_| None;
+    /// The webhook that the path names.
+    OfWebhook: WebhookEndpoint, "webhookId", of |_| None;
+    /// The delivery of a webhook that the path names.
+    OfDelivery: WebhookDelivery, "deliveryId", of |_| None;
     /// The member that the path names, by their user's id.
     OfMember: Member, "userId", of |_| None;
     /// The open invitation that the path names.

@@ -63,6 +63,13 @@ impl NextCursor {
             next_cursor: next.map(|next| write(next.into())),
         }
     }
+
+    /// Of a list that is in the order of its ids: behind the one with this id.
+    pub(crate) fn after(next: Option<Uuid>) -> Self {
+        Self {
+            next_cursor: next.map(|id| BASE64URL_NOPAD.encode(id.as_bytes())),
+        }
+    }
 }
 
 /// The place that a request's cursor names. It says only where to begin, never in whose list.
@@ -72,11 +79,21 @@ pub(crate) fn position<P: From<Place>>(cursor: Option<String>, errors: &mut Fiel
         .map(P::from)
 }
 
+/// The id behind which a request's cursor begins, in a list that is in the order of its ids.
+pub(crate) fn id_after(cursor: Option<String>, errors: &mut FieldErrors) -> Option<Uuid> {
+    cursor.and_then(|text| {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
+        errors.take("cursor", Uuid::from_slice(&bytes).map_err(|_| INVALID))
+    })
+}
+
+const INVALID: &str = "must be the next_cursor of an earlier answer";
+
 fn parse(text: &str) -> Result<Place, &'static str> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
     let parts = bytes.split_first_chunk::<8>();
     let parts = parts.and_then(|(at, id)| Some((at, Uuid::from_slice(id).ok()?)));
-    let (at, id) = parts.ok_or("must be the next_cursor of an earlier answer")?;
+    let (at, id) = parts.ok_or(INVALID)?;
     Ok(Place {
         at: Timestamp::from_micros(i64::from_be_bytes(*at)),
         id,

@@ -13,11 +13,11 @@ mod patch;
 mod preferences;
 
 pub(crate) use allowed::{
-    Allowed, OfInvitation, OfKnownMessage, OfMember, OfMessage, OfOrganization, OfSession, OfStart, OfToken,
-    Resource,
+    Allowed, OfDelivery, OfInvitation, OfKnownMessage, OfMember, OfMessage, OfOrganization, OfSession,
+    OfStart, OfToken, OfWebhook, Resource,
 };
 pub(crate) use body::{Json, OptionalJson, read as read_body};
-pub(crate) use cursor::{NextCursor, position};
+pub(crate) use cursor::{NextCursor, id_after, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor, presented};
 pub(crate) use input::{Page, Paging, Query, limit, within};
 pub(crate) use media::{MediaBody, MediaForm};

@@ -11,6 +11,8 @@ use super::{Metrics, number::as_gauge};
 const SESSIONS: &str = "wahana_sessions";
 const NOT_AS_WANTED: &str = "wahana_sessions_not_as_wanted";
 const OLDEST_EVENT: &str = "wahana_waha_events_oldest_waiting_seconds";
+const WAITING_DELIVERIES: &str = "wahana_webhook_deliveries_waiting";
+const OLDEST_DELIVERY: &str = "wahana_webhook_deliveries_oldest_due_seconds";
 const SNAPSHOT: &str = "wahana_waha_server_snapshot_timestamp_seconds";
 
 pub(super) fn describe() {
@@ -22,6 +24,14 @@ pub(super) fn describe() {
     describe_gauge!(
         OLDEST_EVENT,
         "For how long the first event that is to be applied has waited, in seconds"
+    );
+    describe_gauge!(
+        WAITING_DELIVERIES,
+        "Deliveries to webhooks that wait, those that failed and are tried again among them"
+    );
+    describe_gauge!(
+        OLDEST_DELIVERY,
+        "For how long the first delivery to a webhook that is due has waited, in seconds"
     );
     describe_gauge!(
         SNAPSHOT,
@@ -39,6 +49,8 @@ impl Metrics {
             gauge!(NOT_AS_WANTED, "reason" => obstacle.as_str()).set(as_gauge(sessions));
         }
         gauge!(OLDEST_EVENT).set(standing.oldest_waiting_event.as_secs_f64());
+        gauge!(WAITING_DELIVERIES).set(as_gauge(standing.waiting_deliveries));
+        gauge!(OLDEST_DELIVERY).set(standing.oldest_due_delivery.as_secs_f64());
         // What was shown once cannot be taken back, and the last time of a server that was removed or renamed
         // would look like one that is away.
         let mut shown = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,6 +81,8 @@ mod tests {
             sessions: SessionStatus::ALL.map(|status| (status, 3)),
             not_as_wanted: Obstacle::ALL.map(|obstacle| (obstacle, 1)),
             oldest_waiting_event: Duration::from_millis(1500),
+            waiting_deliveries: 7,
+            oldest_due_delivery: Duration::from_secs(4),
             snapshots: vec![LastSnapshot {
                 server: ServerId::new(),
                 name: server.to_owned(),
@@ -94,6 +108,8 @@ mod tests {
             r#"wahana_sessions{status="working"} 3"#,
             r#"wahana_sessions_not_as_wanted{reason="phone_needed"} 1"#,
             "wahana_waha_events_oldest_waiting_seconds 1.5",
+            "wahana_webhook_deliveries_waiting 7",
+            "wahana_webhook_deliveries_oldest_due_seconds 4",
             r#"wahana_waha_server_snapshot_timestamp_seconds{server="one"} 1800000000"#,
         ] {
             assert!(first.contains(line), "{line}: {first}");

@@ -19,6 +19,7 @@ mod organizations;
 mod password_resets;
 mod platform;
 mod sessions;
+mod webhooks;
 
 use organization_events::EventSchemas;
 
@@ -58,6 +59,7 @@ use wahana_domain::ErrorCode;
         (name = "contacts", description = "The contacts of a session."),
         (name = "groups", description = "The groups that a session is in."),
         (name = "events", description = "What happens in the organization, as it happens."),
+        (name = "webhooks", description = "Addresses to which what happens in the organization is delivered."),
         (name = "organizations", description = "The caller's organization."),
         (name = "members", description = "Who belongs to the organization, and what they may do."),
         (name = "invitations", description = "Links by which people join the organization."),
@@ -133,6 +135,14 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(organization_events::stream))
         .routes(routes!(organizations::get, organizations::update))
         .routes(routes!(password_resets::complete))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::rotate_secret))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay_delivery))
         // operations
         .routes(routes!(operations::health))
         .routes(routes!(operations::metrics))

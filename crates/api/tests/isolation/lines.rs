@@ -128,8 +128,49 @@ const CONTACT_READERS: Who = session_users(Role::Viewer, Ability::ContactsRead);
 const SENDERS: Who = session_users(Role::Agent, Ability::MessagesSend);
 const SESSION_MANAGERS: Who = session_users(Role::Admin, Ability::SessionsManage);
 
+const WEBHOOK_MANAGERS: Who = session_users(Role::Admin, Ability::WebhooksManage);
+
 /// Every operation.
 pub(crate) const LINES: &[Line] = &[
+    plain("webhooks.list", WEBHOOK_MANAGERS),
+    Line {
+        operation: "webhooks.create",
+        who: WEBHOOK_MANAGERS,
+        body: Some(|_| json!({"url": "https://receiver.example/"})),
+        answer: "201",
+        ..LINE
+    },
+    plain("webhooks.get", WEBHOOK_MANAGERS),
+    Line {
+        operation: "webhooks.update",
+        who: WEBHOOK_MANAGERS,
+        // So that those who see no messages may change it.
+        body: Some(|_| json!({"description": "Another", "events": ["webhook.endpoint_disabled"]})),
+        ..LINE
+    },
+    plain("webhooks.delete", WEBHOOK_MANAGERS),
+    plain("webhooks.rotate_secret", WEBHOOK_MANAGERS),
+    Line {
+        operation: "webhooks.test",
+        who: WEBHOOK_MANAGERS,
+        answer: "202",
+        ..LINE
+    },
+    Line {
+        operation: "webhooks.replay",
+        who: WEBHOOK_MANAGERS,
+        body: Some(|_| json!({"failed": true})),
+        answer: "202",
+        ..LINE
+    },
+    plain("webhooks.deliveries.list", WEBHOOK_MANAGERS),
+    plain("webhooks.deliveries.get", WEBHOOK_MANAGERS),
+    Line {
+        operation: "webhooks.deliveries.replay",
+        who: WEBHOOK_MANAGERS,
+        answer: "202",
+        ..LINE
+    },
     plain("organizations.get", EVERY_MEMBER),
     // Each is told what they may see.
     Line {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use uuid::Uuid;
 use wahana_domain::{
     AccessToken, EmailAddress, Invitation, InvitationId, MediaType, MessageId, MessageKind, OrganizationId,
-    OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId,
+    OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId, WebhookSecret,
+    WebhookStyle,
 };
 use wahana_store::{
     NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
     media_files::{self, NewFile},
     messages::{MessageContent, NewMessage, Requester},
+    webhooks::NewEndpoint,
 };
 use wahana_testkit::{
     app::{Actor, By, Home, TestApp},
@@ -38,7 +40,7 @@ pub(crate) fn missing_code(parameter: &str) -> &'static str {
 
 /// Whether it is a session or belongs to one, so that a token which sees another session does not see it.
 pub(crate) fn is_of_session(parameter: &str) -> bool {
-    matches!(parameter, "sessionId" | "messageId")
+    matches!(parameter, "sessionId" | "messageId" | "webhookId" | "deliveryId")
 }
 
 /// In how many ways a path can name such a thing.
@@ -92,6 +94,16 @@ async fn of_organization(
             things.collect()
         }
         "messageId" => messages(app, home, count).await,
+        "webhookId" => webhooks(app, home, count)
+            .await
+            .into_iter()
+            .map(|(webhook, _)| webhook)
+            .collect(),
+        "deliveryId" => webhooks(app, home, count)
+            .await
+            .into_iter()
+            .map(|(_, delivery)| delivery)
+            .collect(),
         "tokenId" => tokens(app, home, count).await,
         "userId" => {
             let members = vec![Actor::Member(home, Role::Viewer, By::Token); count];
@@ -228,6 +240,38 @@ async fn messages(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
             session: Some(session.id),
             ..named(&message.id)
         });
+    }
+    tx.commit().await.unwrap();
+    things
+}
+
+/// Webhooks, each limited to a session of its own, with a delivery.
+async fn webhooks(app: &TestApp, home: Home, count: usize) -> Vec<(Thing, Thing)> {
+    let sessions = app.sessions(home, count, SessionStatus::Working).await;
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for session in sessions {
+        let new = NewEndpoint {
+            url: "https://receiver.example/".to_owned(),
+            description: None,
+            style: WebhookStyle::Standard,
+            events: None,
+            sessions: Some(vec![session.id]),
+            headers: Vec::new(),
+            secret: WebhookSecret::generate(),
+        };
+        let endpoint = wahana_store::webhooks::insert(&tx, &new).await.unwrap();
+        let delivery = wahana_store::webhooks::send_test(&tx, endpoint.id, "webhook.test")
+            .await
+            .unwrap();
+        let of_session = |id: String| Thing {
+            spellings: vec![id],
+            session: Some(session.id),
+        };
+        things.push((
+            of_session(endpoint.id.to_string()),
+            of_session(delivery.id.to_string()),
+        ));
     }
     tx.commit().await.unwrap();
     things

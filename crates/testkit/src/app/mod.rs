@@ -56,6 +56,7 @@ pub struct TestApp {
     server: ServerId,
     waha: WahaSim,
     media: MediaStore,
+    services: Services,
     _folder: TempDir,
     log: RequestLog,
     serving: JoinHandle<()>,
@@ -101,6 +102,14 @@ impl TestApp {
         Self::start_as(database, Arc::new(SystemClock), |_| {}, set).await
     }
 
+    /// wahana over a database, by this clock, which may deliver webhooks to the loopback interface. Whoever wants that
+    /// done starts it.
+    pub async fn start_delivering(database: &TestDatabase, clock: Arc<dyn Clock>) -> Self {
+        let loopback = "127.0.0.0/8".parse().expect("a network");
+        let allow = |settings: &mut ServiceSettings| settings.webhook_allow = vec![loopback];
+        Self::start_as(database, clock, |_| {}, allow).await
+    }
+
     async fn start_as(
         database: &TestDatabase,
         clock: Arc<dyn Clock>,
@@ -138,7 +147,7 @@ impl TestApp {
         service_settings.media.store = media.clone();
         set_services(&mut service_settings);
         let services = services(&store, service_settings);
-        let router = wahana_api::router(ApiState::new(services, settings));
+        let router = wahana_api::router(ApiState::new(services.clone(), settings));
         let router = recorded(router, log.app()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("a port that answers");
@@ -151,6 +160,7 @@ impl TestApp {
             server,
             waha,
             media,
+            services,
             _folder: folder,
             log,
             serving,
@@ -186,6 +196,12 @@ impl TestApp {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What it does, for whoever starts what goes on beside its requests.
+    #[must_use]
+    pub const fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Where it keeps files.

@@ -6,6 +6,7 @@ use super::reader::Reader;
 
 const EVENTS: &str = "retention.events_days";
 const ORGANIZATION_EVENTS: &str = "retention.organization_events_days";
+const WEBHOOK_DELIVERIES: &str = "retention.webhook_deliveries_days";
 const JOBS: &str = "retention.jobs_days";
 const HISTORY: &str = "retention.history_days";
 const AUDIT: &str = "retention.audit_days";
@@ -27,6 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> RetentionSettings {
         events_days: days(EVENTS, default.events_days, 2),
         // Deliveries are repeated for more than a day, and tell what is kept.
         organization_events_days: days(ORGANIZATION_EVENTS, default.organization_events_days, 2),
+        // Deliveries are tried for more than a day.
+        webhook_deliveries_days: days(WEBHOOK_DELIVERIES, default.webhook_deliveries_days, 2),
         jobs_days: days(JOBS, default.jobs_days, 1),
         history_days: days(HISTORY, default.history_days, 1),
         audit_days: days(AUDIT, default.audit_days, LEAST_AUDIT),
@@ -38,6 +41,7 @@ pub(super) fn shown(retention: RetentionSettings) -> Vec<(&'static str, String)>
     [
         (EVENTS, retention.events_days),
         (ORGANIZATION_EVENTS, retention.organization_events_days),
+        (WEBHOOK_DELIVERIES, retention.webhook_deliveries_days),
         (JOBS, retention.jobs_days),
         (HISTORY, retention.history_days),
         (AUDIT, retention.audit_days),

@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 50] = [
+pub(crate) const SETTINGS: [Setting; 51] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -64,6 +64,7 @@ pub(crate) const SETTINGS: [Setting; 50] = [
     setting("redis.timeout_ms", "100"),
     setting("retention.events_days", "7"),
     setting("retention.organization_events_days", "7"),
+    setting("retention.webhook_deliveries_days", "30"),
     setting("retention.jobs_days", "30"),
     setting("retention.history_days", "400"),
     setting("retention.audit_days", "400"),

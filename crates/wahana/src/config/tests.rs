@@ -71,6 +71,10 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("role = 'MARK'", "role"),
         ("role = 1", "role"),
         ("retention.events_days = 1", "retention.events_days"),
+        (
+            "retention.webhook_deliveries_days = 1",
+            "retention.webhook_deliveries_days",
+        ),
         ("retention.jobs_days = 0", "retention.jobs_days"),
         ("retention.history_days = 'MARK'", "retention.history_days"),
         ("retention.audit_days = 89", "retention.audit_days"),
