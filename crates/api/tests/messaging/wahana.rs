@@ -124,7 +124,9 @@ impl Wahana {
     pub(crate) async fn with(sim: WahaSimBuilder, setup: Setup) -> Self {
         // Every test may be the first of its process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let sim = sim.api_key(WAHA_KEY).time_scale(0.02).start().await.unwrap();
+        // Boxed, as every test holds this future within its own.
+        let sim = Box::pin(sim.api_key(WAHA_KEY).time_scale(0.02).start());
+        let sim = sim.await.unwrap();
         let database = TestDatabase::sqlite().await;
         let clock: Arc<dyn Clock> = match setup.clock.clone() {
             Some(clock) => clock,
@@ -175,7 +177,7 @@ impl Wahana {
             settings: service_settings,
             _media: media,
         };
-        wahana.bearer = wahana.token(user, Abilities::All).await;
+        wahana.bearer = Box::pin(wahana.token(user, Abilities::All)).await;
         wahana
     }
 

@@ -298,15 +298,11 @@ fn sees_all(caller: &Caller, style: WebhookStyle) -> bool {
 
 /// The refusal if an endpoint is told something that the caller may not see; `None` for all names.
 fn hidden_name(caller: &Caller, style: WebhookStyle, names: Option<&[String]>) -> Option<ServiceError> {
-    let all: Vec<String>;
-    let names = match names {
-        Some(names) => names,
-        None => {
-            all = event_names(style).into_iter().map(str::to_owned).collect();
-            &all
-        }
-    };
-    let hidden = names.iter().find(|name| !may_be_told(caller, style, name))?;
+    let names = names.map_or_else(
+        || event_names(style),
+        |names| names.iter().map(String::as_str).collect(),
+    );
+    let hidden = names.into_iter().find(|name| !may_be_told(caller, style, name))?;
     let needed = ability(style, hidden).map_or_else(String::new, |ability| format!(" {ability}"));
     Some(ServiceError::Forbidden(format!(
         "Events named {hidden} need the ability{needed}."
