@@ -7,8 +7,8 @@ use rand::Rng as _;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    EventId, OrganizationId, SessionId, Timestamp, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
-    words::words,
+    EventId, OrganizationId, SessionId, Timestamp, UserId, WebhookAttemptId, WebhookDeliveryId,
+    WebhookEndpointId, words::words,
 };
 
 /// How long is waited after each attempt that failed. After the last the delivery has failed.
@@ -24,6 +24,10 @@ pub const DELIVERY_RETRIES: [Duration; 7] = [
 
 /// For how long nothing may have been delivered to an endpoint before it is disabled.
 pub const ENDPOINT_PATIENCE: Duration = Duration::from_hours(5 * 24);
+
+/// Failures of an endpoint that are further apart say nothing about the time between them: nothing was tried then. More
+/// than the longest wait between attempts.
+pub const OUTAGE_GAP: Duration = Duration::from_hours(48);
 
 /// How long a secret signs beside the one that took its place.
 pub const SECRET_OVERLAP: Duration = Duration::from_hours(24);
@@ -245,10 +249,14 @@ pub struct WebhookEndpoint {
     pub disabled_reason: Option<String>,
     /// Since when nothing could be delivered; `None` if the last attempt succeeded.
     pub failing_since: Option<Timestamp>,
+    /// When an attempt failed last, of those that made `failing_since`.
+    pub last_failed_at: Option<Timestamp>,
     /// The number up to which events became deliveries, or are none of its events.
     pub position: i64,
     /// Until when the secret before the present one signs, too.
     pub previous_secret_until: Option<Timestamp>,
+    /// Who made it; `None` if the operator did.
+    pub created_by: Option<UserId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed by people.
@@ -296,6 +304,8 @@ pub struct WebhookDelivery {
     pub event_name: String,
     /// The event's id.
     pub event_id: EventId,
+    /// The session that the event is about; `None` for what concerns the organization, and for a test.
+    pub session_id: Option<SessionId>,
     /// What became of it.
     pub state: DeliveryState,
     /// How often it was tried since it was last asked for.
@@ -313,6 +323,18 @@ pub struct WebhookDelivery {
 }
 
 impl WebhookDelivery {
+    /// Whether it is of no event.
+    #[must_use]
+    pub const fn is_test(&self) -> bool {
+        self.event_number == 0
+    }
+
+    /// Whether somebody who sees these sessions alone (`None`: all, and the organization itself) sees its event.
+    #[must_use]
+    pub fn is_within(&self, sessions: Option<&[SessionId]>) -> bool {
+        sessions.is_none_or(|seen| self.session_id.is_some_and(|own| seen.contains(&own)))
+    }
+
     /// How long is waited after so many attempts that failed; `None` if that was the last.
     #[must_use]
     pub fn retry_after(attempts: i64) -> Option<Duration> {
@@ -364,6 +386,7 @@ mod tests {
             assert_eq!(WebhookDelivery::retry_after(attempts), None);
         }
         assert!(DELIVERY_RETRIES.iter().sum::<Duration>() > Duration::from_hours(24));
+        assert!(DELIVERY_RETRIES.iter().all(|wait| *wait < OUTAGE_GAP / 2));
     }
 
     fn endpoint(events: Option<Vec<String>>, sessions: Option<Vec<SessionId>>) -> WebhookEndpoint {
@@ -380,8 +403,10 @@ mod tests {
             state: EndpointState::Enabled,
             disabled_reason: None,
             failing_since: None,
+            last_failed_at: None,
             position: 0,
             previous_secret_until: None,
+            created_by: None,
             created_at: now,
             updated_at: now,
         }

@@ -259,6 +259,7 @@ async fn webhooks(app: &TestApp, home: Home, count: usize) -> Vec<(Thing, Thing)
             sessions: Some(vec![session.id]),
             headers: Vec::new(),
             secret: WebhookSecret::generate(),
+            created_by: None,
         };
         let endpoint = wahana_store::webhooks::insert(&tx, &new).await.unwrap();
         let delivery = wahana_store::webhooks::send_test(&tx, endpoint.id, "webhook.test")

@@ -1,12 +1,13 @@
 //! Making and changing endpoints.
 
+use http::Method;
 use serde_json::{Value, json};
 use wahana_domain::{Ability, Role};
 use wahana_testkit::{
     app::{Actor, By, Home, Sees, TestApp},
     database::TestDatabase,
     on_both_databases,
-    receiver::WebhookReceiver,
+    receiver::{Answer, WebhookReceiver},
 };
 
 use crate::{OWNER, OWNER_OF_B, Scene, WEBHOOKS, made};
@@ -154,6 +155,8 @@ async fn nobody_makes_an_endpoint_that_is_told_more_than_they_see(db: &TestDatab
         .patch_json(&format!("{WEBHOOKS}/{id}"), &json!({"sessions": null}))
         .await;
     assert_eq!(widened.json()["data"]["sessions"], json!([own]));
+    let created_by = scene.get(&id).await["created_by"].take();
+    assert!(created_by.is_string(), "{created_by}");
     let listed = limited.get(WEBHOOKS).await.json();
     assert_eq!(listed["data"].as_array().unwrap().len(), 1);
     let foreign = limited.get(&format!("{WEBHOOKS}/{}", for_all.id)).await;
@@ -186,7 +189,125 @@ async fn nobody_makes_an_endpoint_that_is_told_more_than_they_see(db: &TestDatab
     assert_eq!(agent.get(WEBHOOKS).await.named(), "403 FORBIDDEN");
 }
 
+async fn what_an_endpoint_was_told_before_it_was_narrowed_stays_hidden(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let receiver = WebhookReceiver::start().unwrap();
+    receiver.answer_otherwise(Answer::with_body(500, "an echo"));
+    let (own, another) = (scene.session.id, scene.app.session(Home::A).await.id);
+    let made = scene
+        .create(json!({"url": receiver.url("/"), "events": ["session.qr"]}))
+        .await;
+    scene.happen(Home::A, Some(another)).await;
+    let is_tried = |delivery: &Value| delivery["last_status"] == 500;
+    let delivery = scene.delivery_when(&made.id, is_tried).await;
+    let endpoint = format!("{WEBHOOKS}/{}", made.id);
+    let narrowed = scene
+        .owner
+        .patch_json(&endpoint, &json!({"sessions": [own]}))
+        .await;
+    assert_eq!(narrowed.named(), "200");
+
+    let sees = Sees { that: own, another };
+    let limited = scene
+        .app
+        .actors(&[(Actor::LimitedToThatSession, Some(sees))])
+        .await
+        .remove(0);
+    let listed = limited.get(&format!("{endpoint}/deliveries")).await;
+    assert_eq!(listed.json()["data"], json!([]));
+    let target = format!("{WEBHOOKS}/deliveries/{}", delivery["id"].as_str().unwrap());
+    assert_eq!(limited.get(&target).await.named(), "404 NOT_FOUND");
+    let replay = format!("{target}/replay");
+    assert_eq!(
+        limited.send(Method::POST, &replay, None).await.named(),
+        "404 NOT_FOUND"
+    );
+    // Nor is it sent by asking for all that failed, or because it waits.
+    receiver.answer_otherwise(Answer::status(200));
+    assert_eq!(scene.owner.send(Method::POST, &replay, None).await.named(), "202");
+    let failed = scene
+        .delivery_when(&made.id, |delivery| delivery["state"] == "failed")
+        .await;
+    assert_eq!(
+        failed["last_error"],
+        "The webhook is not told of this event any more."
+    );
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+async fn headers_do_not_go_to_another_server_without_being_named_again(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let made = scene
+        .create(json!({"url": URL, "headers": {"authorization": "Bearer theirs"}}))
+        .await;
+    let endpoint = format!("{WEBHOOKS}/{}", made.id);
+    for elsewhere in [
+        "https://elsewhere.example/hook",
+        "https://receiver.example.test/hook",
+    ] {
+        let refused = scene
+            .owner
+            .patch_json(&endpoint, &json!({"url": elsewhere}))
+            .await;
+        assert_eq!(refused.named(), "422 VALIDATION_ERROR");
+        assert!(
+            refused.json()["errors"].get("headers").is_some(),
+            "{}",
+            refused.text()
+        );
+    }
+    for (change, names) in [
+        (
+            json!({"url": "https://receiver.example/other"}),
+            json!(["authorization"]),
+        ),
+        (
+            json!({"url": "https://elsewhere.example/", "headers": {"x-a": "b"}}),
+            json!(["x-a"]),
+        ),
+        (json!({"url": URL, "headers": {}}), json!([])),
+    ] {
+        let changed = scene.owner.patch_json(&endpoint, &change).await;
+        assert_eq!(
+            changed.json()["data"]["header_names"],
+            names,
+            "{}",
+            changed.text()
+        );
+    }
+}
+
+async fn what_receivers_answer_is_for_who_may_be_told(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let receiver = WebhookReceiver::start().unwrap();
+    receiver.answer_otherwise(Answer::with_body(500, "an echo"));
+    let made = scene
+        .create(json!({"url": receiver.url("/"), "events": ["session.qr"]}))
+        .await;
+    scene.happen_in_session().await;
+    let is_tried = |delivery: &Value| delivery["last_status"] == 500;
+    let delivery = scene.delivery_when(&made.id, is_tried).await;
+    let target = format!("{WEBHOOKS}/deliveries/{}", delivery["id"].as_str().unwrap());
+    let lacking = scene.app.actor(Actor::Lacking(Ability::SessionsRead)).await;
+    for (actor, answer) in [(&scene.owner, json!("an echo")), (&lacking, Value::Null)] {
+        let shown = actor.get(&target).await.json();
+        assert_eq!(shown["data"]["tried"][0]["answer"], answer, "{shown}");
+    }
+    // Nor do they get what proves that a delivery is genuine.
+    let rotated = lacking
+        .send(
+            Method::POST,
+            &format!("{WEBHOOKS}/{}/rotate-secret", made.id),
+            None,
+        )
+        .await;
+    assert_eq!(rotated.named(), "403 FORBIDDEN");
+}
+
 on_both_databases!(
+    what_an_endpoint_was_told_before_it_was_narrowed_stays_hidden,
+    headers_do_not_go_to_another_server_without_being_named_again,
+    what_receivers_answer_is_for_who_may_be_told,
     an_endpoint_is_made_shown_changed_and_deleted,
     faulty_endpoints_are_refused_with_their_fields,
     there_are_twenty_at_most,

@@ -126,7 +126,7 @@ async fn what_a_killed_process_was_delivering_arrives_again_with_the_same_id(db:
     let again = received(&receiver, 2).await;
     assert_eq!(again[1].header("webhook-id"), first[0].header("webhook-id"));
     let delivery = scene.all_delivered(&made.id, 1).await.remove(0);
-    assert_eq!(delivery["attempts"], 2);
+    assert_eq!(delivery["attempts"], 1, "the other is not known to have tried");
 }
 
 async fn pages_of_deliveries_follow_each_other(db: &TestDatabase) {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::json;
 use wahana_domain::{
-    EventType, Happening, MessageId, SessionId, Timestamp, WebhookDelivery, WebhookEndpoint, WebhookStyle,
+    EventType, Happening, MessageId, PhoneNumber, SessionId, SessionName, Timestamp, WebhookDelivery,
+    WebhookEndpoint, WebhookStyle,
 };
 use wahana_store::{
     TenantTx,
@@ -40,15 +41,21 @@ pub(super) enum Untellable {
     /// What the event is about was deleted, and WAHA's way of telling it needs that.
     #[error("What the event is about is not kept any more.")]
     SubjectGone,
+    /// The endpoint was changed since, and is not told of such events any more.
+    #[error("The webhook is not told of this event any more.")]
+    Unwanted,
     /// A newer release wrote it.
     #[error("This release of wahana does not know such events.")]
     Unknown,
+    /// What was kept of it cannot be read.
+    #[error("What is kept of the event cannot be read.")]
+    Unreadable,
 }
 
 impl Untellable {
     /// Whether it stays so.
     pub(super) const fn is_final(self) -> bool {
-        matches!(self, Self::Gone | Self::SubjectGone)
+        matches!(self, Self::Gone | Self::SubjectGone | Self::Unwanted)
     }
 }
 
@@ -69,7 +76,11 @@ pub(super) async fn bodies(
                 return test(endpoint, delivery).map(Ok);
             }
             match events.get(&delivery.event_number) {
-                Some(event) => teller.tell(event, delivery),
+                // Also what became a delivery before somebody changed what the endpoint is told.
+                Some(event) if !endpoint.wants(&delivery.event_name, event.session) => {
+                    Ok(Err(Untellable::Unwanted))
+                }
+                Some(event) => Ok(teller.tell(event, delivery)),
                 None => Ok(Err(Untellable::Gone)),
             }
         })
@@ -80,7 +91,9 @@ pub(super) async fn bodies(
 enum Teller {
     Standard(Referred),
     Waha {
-        sessions: HashMap<SessionId, wahana_domain::Session>,
+        /// The sessions, also those that were deleted since.
+        sessions: HashMap<SessionId, SessionName>,
+        numbers: HashMap<SessionId, PhoneNumber>,
         messages: HashMap<MessageId, DescribedMessage>,
         texts: HashMap<MessageId, String>,
     },
@@ -96,7 +109,8 @@ impl Teller {
             return Ok(Self::Standard(Referred::by(tx, events).await?));
         }
         let ids: Vec<_> = events.iter().filter_map(|event| event.session).collect();
-        let sessions = sessions::with_ids(tx, &ids).await?;
+        let names = sessions::names(tx, ids.iter().copied()).await?;
+        let living = sessions::with_ids(tx, &ids).await?.into_iter();
         let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
         let mut texts = HashMap::new();
         for message in &described {
@@ -108,9 +122,9 @@ impl Teller {
             }
         }
         Ok(Self::Waha {
-            sessions: sessions
-                .into_iter()
-                .map(|session| (session.id, session))
+            sessions: names,
+            numbers: living
+                .filter_map(|session| Some((session.id, session.phone_number?)))
                 .collect(),
             messages: described
                 .into_iter()
@@ -120,31 +134,33 @@ impl Teller {
         })
     }
 
-    fn tell(
-        &self,
-        event: &WrittenEvent,
-        delivery: &WebhookDelivery,
-    ) -> Result<Result<Body, Untellable>, ServiceError> {
-        let Some(event_type) = EventType::from_word(&event.event_type) else {
-            return Ok(Err(Untellable::Unknown));
+    /// One that cannot be told says so, and does not keep the others from being told.
+    fn tell(&self, event: &WrittenEvent, delivery: &WebhookDelivery) -> Result<Body, Untellable> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            tracing::error!(event.id = %event.id, error = %error, "an event cannot be told to a webhook");
+            Untellable::Unreadable
         };
+        let event_type = EventType::from_word(&event.event_type).ok_or(Untellable::Unknown)?;
         let json = match self {
-            Self::Standard(referred) => Some(referred.render(event)?.json),
+            Self::Standard(referred) => {
+                let rendered = referred.render(event).map_err(|error| unreadable(&error))?;
+                Some(rendered.json)
+            }
             Self::Waha {
                 sessions,
+                numbers,
                 messages,
                 texts,
             } => {
-                let happening = Happening::parse(event_type, &event.data).map_err(|error| {
-                    ServiceError::Internal(format!("event {} cannot be told: {error}", event.id))
-                })?;
-                let session = event.session.and_then(|id| sessions.get(&id));
-                session.and_then(|session| {
+                let happening =
+                    Happening::parse(event_type, &event.data).map_err(|error| unreadable(&error))?;
+                let session = event.session.and_then(|id| Some((id, sessions.get(&id)?)));
+                session.and_then(|(id, name)| {
                     let event = SessionEvent {
                         id: event.id,
                         happened_at: event.happened_at,
-                        session_name: session.name.as_str(),
-                        phone_number: session.phone_number.as_ref(),
+                        session_name: name.as_str(),
+                        phone_number: numbers.get(&id),
                         happening: &happening,
                         message: event.message.and_then(|id| messages.get(&id)),
                         text: event.message.and_then(|id| texts.get(&id)).map(String::as_str),
@@ -154,9 +170,8 @@ impl Teller {
             }
         };
         let happened_at = event.happened_at;
-        Ok(json
-            .map(|json| Body { json, happened_at })
-            .ok_or(Untellable::SubjectGone))
+        json.map(|json| Body { json, happened_at })
+            .ok_or(Untellable::SubjectGone)
     }
 }
 

@@ -5,10 +5,14 @@ use wahana_domain::{
 };
 use wahana_store::{
     TenantTx,
-    webhooks::{self, DeliveryQuery, EventRange, Replayed},
+    organization_events::EventRange,
+    webhooks::{self, DeliveryQuery, Replayed},
 };
 
-use super::names::{TEST, told_as};
+use super::{
+    endpoints::{locked, may_be_told},
+    names::{TEST, told_as},
+};
 use crate::{
     ServiceError, Services,
     access::{Granted, ManageWebhooks, Owned},
@@ -40,6 +44,8 @@ pub async fn page(
     let tx = services.store.read(access.tenant()).await?;
     let one_more = DeliveryQuery {
         limit: query.limit + 1,
+        // The endpoint may have been told of others before.
+        sessions: access.session_limit(),
         ..query
     };
     let mut deliveries = webhooks::page(&tx, endpoint.id, &one_more).await?;
@@ -54,14 +60,23 @@ pub async fn page(
     })
 }
 
-/// The attempts of a delivery, newest first.
+/// The attempts of a delivery, newest first. What receivers answered, which may be what they were told, is only for who
+/// may be told it.
 pub async fn attempts(
     services: &Services,
     access: &Granted<ManageWebhooks>,
     delivery: &Owned<WebhookDelivery>,
 ) -> Result<Vec<WebhookAttempt>, ServiceError> {
     let tx = services.store.read(access.tenant()).await?;
-    Ok(webhooks::attempts_of(&tx, delivery.id, ATTEMPTS).await?)
+    let mut attempts = webhooks::attempts_of(&tx, delivery.id, ATTEMPTS).await?;
+    let endpoint = webhooks::endpoint(&tx, delivery.endpoint_id).await?;
+    let endpoint = endpoint.ok_or(ServiceError::NotFound("Delivery"))?;
+    if !delivery.is_test() && !may_be_told(access, endpoint.style, &delivery.event_name) {
+        for attempt in &mut attempts {
+            attempt.answer = None;
+        }
+    }
+    Ok(attempts)
 }
 
 /// Delivers a test.
@@ -71,7 +86,7 @@ pub async fn test(
     endpoint: &Owned<WebhookEndpoint>,
 ) -> Result<WebhookDelivery, ServiceError> {
     let tx = services.store.write(access.tenant()).await?;
-    let endpoint = enabled(&tx, endpoint.id).await?;
+    let endpoint = enabled(&tx, access, endpoint.id).await?;
     let delivery = webhooks::send_test(&tx, endpoint.id, TEST).await?;
     audit::record_success(&tx, access.context(), "webhooks.test").await?;
     tx.commit().await?;
@@ -87,7 +102,7 @@ pub async fn replay(
 ) -> Result<WebhookDelivery, ServiceError> {
     let not_found = || ServiceError::NotFound("Delivery");
     let tx = services.store.write(access.tenant()).await?;
-    enabled(&tx, delivery.endpoint_id).await?;
+    enabled(&tx, access, delivery.endpoint_id).await?;
     if !webhooks::replay_delivery(&tx, delivery.id).await? {
         return Err(not_found());
     }
@@ -100,22 +115,31 @@ pub async fn replay(
     Ok(delivery)
 }
 
-/// Delivers everything again that failed.
+/// Delivers everything again that has failed until now; says how much that is.
 pub async fn replay_failed(
     services: &Services,
     access: &Granted<ManageWebhooks>,
     endpoint: &Owned<WebhookEndpoint>,
 ) -> Result<Replayed, ServiceError> {
-    let tx = services.store.write(access.tenant()).await?;
-    let endpoint = enabled(&tx, endpoint.id).await?;
-    let deliveries = webhooks::replay_failed(&tx, endpoint.id).await?;
-    audit::record_success(&tx, access.context(), "webhooks.replay").await?;
-    tx.commit().await?;
-    services.webhooks.wake();
-    Ok(Replayed {
-        deliveries,
+    let until = services.now();
+    let mut whole = Replayed {
+        deliveries: 0,
         next_number: None,
-    })
+    };
+    loop {
+        let tx = services.store.write(access.tenant()).await?;
+        let endpoint = enabled(&tx, access, endpoint.id).await?;
+        let some = webhooks::replay_failed(&tx, endpoint.id, until, EVENTS).await?;
+        if whole.deliveries == 0 {
+            audit::record_success(&tx, access.context(), "webhooks.replay").await?;
+        }
+        tx.commit().await?;
+        services.webhooks.wake();
+        whole.deliveries += some;
+        if some < EVENTS {
+            return Ok(whole);
+        }
+    }
 }
 
 /// Delivers the endpoint's events of a range, whether they were delivered before or not. Of a long range only the
@@ -132,7 +156,7 @@ pub async fn replay_range(
     };
     for transaction in 0..TRANSACTIONS {
         let tx = services.store.write(access.tenant()).await?;
-        let endpoint = enabled(&tx, endpoint.id).await?;
+        let endpoint = enabled(&tx, access, endpoint.id).await?;
         let some = webhooks::replay_range(&tx, &endpoint, &range, &told_as, EVENTS).await?;
         if transaction == 0 {
             audit::record_success(&tx, access.context(), "webhooks.replay").await?;
@@ -150,9 +174,12 @@ pub async fn replay_range(
 }
 
 /// The endpoint, locked, if it gets anything.
-async fn enabled(tx: &TenantTx, id: WebhookEndpointId) -> Result<WebhookEndpoint, ServiceError> {
-    let endpoint = webhooks::lock(tx, id).await?;
-    let endpoint = endpoint.ok_or(ServiceError::NotFound("Webhook"))?;
+async fn enabled(
+    tx: &TenantTx,
+    access: &Granted<ManageWebhooks>,
+    id: WebhookEndpointId,
+) -> Result<WebhookEndpoint, ServiceError> {
+    let endpoint = locked(tx, access, id).await?;
     if endpoint.state == EndpointState::Disabled {
         return Err(ServiceError::conflict(
             "The webhook is disabled. Enable it first (PATCH with \"state\": \"enabled\").",

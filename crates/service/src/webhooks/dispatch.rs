@@ -22,8 +22,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FOUND_AT_ONCE: u64 = 500;
 /// For how many endpoints deliveries are tried at the same time.
 const AT_ONCE: usize = 64;
-/// For how many of one organization: slow receivers of one leave room for those of others.
+/// For how many of one organization: those of one leave room for those of others.
 const AT_ONCE_OF_ORGANIZATION: usize = 8;
+/// For how many at most of those that fail or are slow, and for how many such of one organization: receivers that hold
+/// their places for long leave room for those that do not.
+const SLOW_AT_ONCE: usize = AT_ONCE / 2;
+const SLOW_AT_ONCE_OF_ORGANIZATION: usize = AT_ONCE_OF_ORGANIZATION / 2;
 /// How long an endpoint is left alone for which something went wrong here.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -56,12 +60,20 @@ struct Work {
     last: Option<OrganizationId>,
     /// Endpoints that are left alone until then, as the clock measures.
     held: HashMap<WebhookEndpointId, Duration>,
+    /// Endpoints whose last turn took long.
+    slow: HashSet<WebhookEndpointId>,
     tasks: JoinSet<Turn>,
-    running: HashMap<Id, DueEndpoint>,
+    running: HashMap<Id, Running>,
     busy: HashSet<WebhookEndpointId>,
-    of_organization: HashMap<OrganizationId, usize>,
     /// Where the last look ended.
     after: Option<WebhookEndpointId>,
+}
+
+/// An endpoint that has its turn.
+#[derive(Clone, Copy)]
+struct Running {
+    due: DueEndpoint,
+    is_slow: bool,
 }
 
 impl Work {
@@ -90,20 +102,22 @@ impl Work {
     }
 
     fn ended(&mut self, services: &Services, task: Id, turn: Turn) {
-        let Some(due) = self.running.remove(&task) else {
+        let Some(Running { due, .. }) = self.running.remove(&task) else {
             return;
         };
         self.busy.remove(&due.endpoint);
-        let organization = due.tenant.organization_id();
-        if let Some(number) = self.of_organization.get_mut(&organization) {
-            *number -= 1;
-            if *number == 0 {
-                self.of_organization.remove(&organization);
-            }
-        }
         match turn {
-            Turn::Went { is_failing } => self.add(DueEndpoint { is_failing, ..due }),
-            Turn::Nothing => {}
+            Turn::Went { is_failing, is_slow } => {
+                if is_slow {
+                    self.slow.insert(due.endpoint);
+                } else {
+                    self.slow.remove(&due.endpoint);
+                }
+                self.add(DueEndpoint { is_failing, ..due });
+            }
+            Turn::Nothing => {
+                self.slow.remove(&due.endpoint);
+            }
             Turn::Hindered => {
                 let until = services.store.clock().elapsed() + PAUSE;
                 self.held.insert(due.endpoint, until);
@@ -117,21 +131,25 @@ impl Work {
         while self.busy.len() < AT_ONCE
             && let Some(due) = self.next()
         {
-            let organization = due.tenant.organization_id();
-            let number = self.of_organization.get(&organization).copied().unwrap_or(0);
-            if self.busy.contains(&due.endpoint) || number >= AT_ONCE_OF_ORGANIZATION {
+            let is_slow = due.is_failing || self.slow.contains(&due.endpoint);
+            if self.busy.contains(&due.endpoint) || !self.has_room_for(due, is_slow) {
                 passed_by.push(due);
                 continue;
             }
-            self.of_organization.insert(organization, number + 1);
             self.busy.insert(due.endpoint);
             let (services, stop) = (services.clone(), stop.clone());
             let task = self.tasks.spawn(async move { take(&services, due, &stop).await });
-            self.running.insert(task.id(), due);
+            self.running.insert(task.id(), Running { due, is_slow });
         }
         for due in passed_by {
             self.add(due);
         }
+    }
+
+    fn has_room_for(&self, due: DueEndpoint, is_slow: bool) -> bool {
+        let running = self.running.values();
+        let running = running.map(|running| (running.due.tenant.organization_id(), running.is_slow));
+        has_room(running, due.tenant.organization_id(), is_slow)
     }
 
     /// The endpoint whose turn it is: the first of the organization after the one that was served last.
@@ -155,6 +173,22 @@ impl Work {
     }
 }
 
+/// Whether one more of an organization's endpoints may have its turn beside those that have it, of which is known whose
+/// they are and whether they are slow.
+fn has_room(
+    running: impl Iterator<Item = (OrganizationId, bool)> + Clone,
+    organization: OrganizationId,
+    is_slow: bool,
+) -> bool {
+    let own = running.clone().filter(|(other, _)| *other == organization);
+    if own.clone().count() >= AT_ONCE_OF_ORGANIZATION {
+        return false;
+    }
+    let slow = running.filter(|(_, is_slow)| *is_slow).count();
+    let own_slow = own.filter(|(_, is_slow)| *is_slow).count();
+    !is_slow || (slow < SLOW_AT_ONCE && own_slow < SLOW_AT_ONCE_OF_ORGANIZATION)
+}
+
 async fn take(services: &Services, due: DueEndpoint, stop: &CancellationToken) -> Turn {
     turn::take(services, due, stop).await.unwrap_or_else(|error| {
         tracing::warn!(
@@ -173,4 +207,27 @@ async fn found(
 ) -> Result<Vec<DueEndpoint>, ServiceError> {
     let tx = services.store.platform_read().await?;
     Ok(tx.endpoints_with_due_deliveries(after, FOUND_AT_ONCE).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_receivers_leave_room_for_others() {
+        let (first, second) = (OrganizationId::new(), OrganizationId::new());
+        let mut running = vec![(first, true); SLOW_AT_ONCE_OF_ORGANIZATION];
+        running.extend(vec![(second, false); AT_ONCE_OF_ORGANIZATION]);
+        let is_room = |running: &[(OrganizationId, bool)], organization, is_slow| {
+            has_room(running.iter().copied(), organization, is_slow)
+        };
+        assert!(!is_room(&running, first, true) && is_room(&running, first, false));
+        assert!(!is_room(&running, second, true) && !is_room(&running, second, false));
+        let another = OrganizationId::new();
+        assert!(is_room(&running, another, true));
+        while running.iter().filter(|(_, is_slow)| *is_slow).count() < SLOW_AT_ONCE {
+            running.push((OrganizationId::new(), true));
+        }
+        assert!(!is_room(&running, another, true) && is_room(&running, another, false));
+    }
 }

@@ -1,16 +1,18 @@
 //! Endpoints, as the organization manages them.
 //!
 //! An endpoint is the organization's, not its maker's: it stays when they leave. So nobody may make one, or change one,
-//! that is told more than they see themselves.
+//! that is told more than they see themselves. Of whoever changes one that is asked under its lock, since others may
+//! have changed what it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use url::Url;
 use wahana_domain::{
-    CustomHeader, EndpointState, SECRET_OVERLAP, SessionId, Text, WebhookEndpoint, WebhookSecret,
-    WebhookStyle,
+    CustomHeader, EndpointState, SECRET_OVERLAP, SessionId, Text, WebhookEndpoint, WebhookEndpointId,
+    WebhookSecret, WebhookStyle,
 };
 use wahana_store::{
-    Caller, organizations,
+    Caller, Tenant, TenantTx, organizations,
     webhooks::{self, EndpointChange, NewEndpoint},
 };
 
@@ -23,6 +25,9 @@ use crate::{
     access::{Granted, ManageWebhooks, Owned},
     audit,
 };
+
+/// How many deliveries are given up or deleted in one transaction.
+const AT_ONCE: u64 = 500;
 
 /// An endpoint to be made, as it was asked for.
 pub struct NewWebhook {
@@ -124,8 +129,10 @@ fn check(services: &Services, caller: &Caller, new: NewWebhook) -> Result<NewEnd
         None if sees_all(caller, new.style) => None,
         None => Some(seen(caller, new.style)),
     };
-    let hidden = hidden_name(caller, new.style, events.as_deref());
-    if let Some(hidden) = hidden {
+    // Whoever sees no events at all is told of the first that they do not see.
+    let is_blind = events.as_ref().is_some_and(Vec::is_empty);
+    let asked = events.as_deref().filter(|_| !is_blind);
+    if let Some(hidden) = hidden_name(caller, new.style, asked) {
         return Err(hidden);
     }
     Ok(NewEndpoint {
@@ -136,6 +143,7 @@ fn check(services: &Services, caller: &Caller, new: NewWebhook) -> Result<NewEnd
         sessions: new.sessions.or_else(|| caller.sessions().map(<[_]>::to_vec)),
         headers,
         secret,
+        created_by: Some(caller.user_id()),
     })
 }
 
@@ -147,21 +155,89 @@ pub async fn update(
     update: EndpointUpdate,
 ) -> Result<WebhookEndpoint, ServiceError> {
     let change = check_change(services, access, endpoint.style, update)?;
+    // What waits goes first, in steps: an endpoint that is enabled again begins anew.
+    if change.state == Some(EndpointState::Enabled) {
+        give_up_waiting(services, access.tenant(), endpoint.id).await?;
+    }
     let tx = services.store.write(access.tenant()).await?;
-    let not_found = || ServiceError::NotFound("Webhook");
-    let present = webhooks::lock(&tx, endpoint.id).await?.ok_or_else(not_found)?;
-    let events = change.events.as_ref().unwrap_or(&present.events);
-    if let Some(hidden) = hidden_name(access, present.style, events.as_deref()) {
+    let present = locked_wholly_seen(&tx, access, endpoint.id).await?;
+    if let Some(events) = &change.events
+        && let Some(hidden) = hidden_name(access, present.style, events.as_deref())
+    {
         return Err(hidden);
     }
+    check_headers_stay(&present, &change)?;
     if change.state == Some(EndpointState::Disabled) {
         webhooks::disable(&tx, present.id, "It was switched off.").await?;
     }
     webhooks::update(&tx, &present, &change).await?;
-    let changed = webhooks::endpoint(&tx, present.id).await?.ok_or_else(not_found)?;
+    let changed = webhooks::endpoint(&tx, present.id).await?;
+    let changed = changed.ok_or(ServiceError::NotFound("Webhook"))?;
     audit::record_success(&tx, access.context(), "webhooks.update").await?;
     tx.commit().await?;
+    if change.state == Some(EndpointState::Disabled) {
+        give_up_waiting(services, access.tenant(), present.id).await?;
+    }
     Ok(changed)
+}
+
+/// The values of headers are not shown, and so do not go to another server either because somebody names one.
+fn check_headers_stay(present: &WebhookEndpoint, change: &EndpointChange) -> Result<(), ServiceError> {
+    let origin = |url: &str| Url::parse(url).map(|url| url.origin()).ok();
+    let moves = change
+        .url
+        .as_deref()
+        .is_some_and(|url| origin(url).is_none() || origin(url) != origin(&present.url));
+    if moves && change.headers.is_none() && !present.header_names.is_empty() {
+        return Err(FieldErrors::one(
+            "headers",
+            "must be given again for an address on another server, or be {} for none",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// The endpoint, locked, if the caller sees it.
+pub(super) async fn locked(
+    tx: &TenantTx,
+    caller: &Caller,
+    id: WebhookEndpointId,
+) -> Result<WebhookEndpoint, ServiceError> {
+    let endpoint = webhooks::lock(tx, id).await?;
+    endpoint
+        .filter(|endpoint| endpoint.is_within(caller.sessions()))
+        .ok_or(ServiceError::NotFound("Webhook"))
+}
+
+/// The same for who says where its deliveries go and what proves that they are wahana's: only who sees all that it is
+/// told may say that.
+async fn locked_wholly_seen(
+    tx: &TenantTx,
+    caller: &Caller,
+    id: WebhookEndpointId,
+) -> Result<WebhookEndpoint, ServiceError> {
+    let endpoint = locked(tx, caller, id).await?;
+    match hidden_name(caller, endpoint.style, endpoint.events.as_deref()) {
+        Some(hidden) => Err(hidden),
+        None => Ok(endpoint),
+    }
+}
+
+/// Gives up what waits for an endpoint that is disabled, in steps for which nobody waits long.
+pub(super) async fn give_up_waiting(
+    services: &Services,
+    tenant: Tenant,
+    id: WebhookEndpointId,
+) -> Result<(), ServiceError> {
+    loop {
+        let tx = services.store.write(tenant).await?;
+        let given_up = webhooks::give_up_waiting(&tx, id, AT_ONCE).await?;
+        tx.commit().await?;
+        if given_up < AT_ONCE {
+            return Ok(());
+        }
+    }
 }
 
 fn check_change(
@@ -202,18 +278,29 @@ fn check_change(
     })
 }
 
-/// Deletes an endpoint with its deliveries.
+/// Deletes an endpoint with its deliveries. It gets nothing any more from the first step on; if the last is not reached,
+/// because the process ends, it is there still, disabled.
 pub async fn delete(
     services: &Services,
     access: &Granted<ManageWebhooks>,
     endpoint: &Owned<WebhookEndpoint>,
 ) -> Result<(), ServiceError> {
     let tx = services.store.write(access.tenant()).await?;
-    if !webhooks::delete(&tx, endpoint.id).await? {
-        return Err(ServiceError::NotFound("Webhook"));
+    let endpoint = locked(&tx, access, endpoint.id).await?;
+    webhooks::disable(&tx, endpoint.id, "It is being deleted.").await?;
+    tx.commit().await?;
+    loop {
+        let tx = services.store.write(access.tenant()).await?;
+        let deleted = webhooks::delete_deliveries(&tx, endpoint.id, AT_ONCE).await?;
+        if deleted < AT_ONCE {
+            if !webhooks::delete(&tx, endpoint.id).await? {
+                return Err(ServiceError::NotFound("Webhook"));
+            }
+            audit::record_success(&tx, access.context(), "webhooks.delete").await?;
+            return Ok(tx.commit().await?);
+        }
+        tx.commit().await?;
     }
-    audit::record_success(&tx, access.context(), "webhooks.delete").await?;
-    Ok(tx.commit().await?)
 }
 
 /// Gives an endpoint a new secret. The one that it has signs too for a day.
@@ -226,6 +313,7 @@ pub async fn rotate_secret(
     let tx = services.store.write(access.tenant()).await?;
     let until = tx.now().plus(SECRET_OVERLAP);
     let not_found = || ServiceError::NotFound("Webhook");
+    locked_wholly_seen(&tx, access, endpoint.id).await?;
     if !webhooks::rotate(&tx, endpoint.id, &secret, until).await? {
         return Err(not_found());
     }
@@ -280,7 +368,7 @@ fn checked_headers(headers: BTreeMap<String, String>, errors: &mut FieldErrors) 
     Some(checked)
 }
 
-fn may_be_told(caller: &Caller, style: WebhookStyle, name: &str) -> bool {
+pub(super) fn may_be_told(caller: &Caller, style: WebhookStyle, name: &str) -> bool {
     ability(style, name).is_some_and(|ability| caller.may(ability))
 }
 

@@ -1,11 +1,11 @@
 //! Making deliveries of what has happened, for every organization that has endpoints.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use wahana_domain::OrganizationId;
-use wahana_store::{Tenant, webhooks};
+use wahana_store::{Tenant, Woken, webhooks};
 
 use super::names::told_as;
 use crate::{ServiceError, Services};
@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long is waited after a look: what happens meanwhile is found together, and one organization's storm of events
 /// does not ask the database again and again.
 const GATHER: Duration = Duration::from_millis(20);
+/// When so many organizations have new events, all are looked through instead of these.
+const MOST_NAMED: usize = 500;
 /// How many organizations are found at a look; each is served with one batch.
 const ORGANIZATIONS: u64 = 500;
 /// How many events become deliveries in one transaction.
@@ -26,23 +28,40 @@ pub async fn fan_out(services: &Services, stop: &CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let mut named = Some(BTreeSet::new());
         tokio::select! {
             () = stop.cancelled() => return,
-            woken = bell.next() => if woken.is_none() { return },
-            _ = look.tick() => {}
+            woken = bell.next() => match woken {
+                Some(woken) => add(&mut named, woken),
+                None => return,
+            },
+            _ = look.tick() => named = None,
         }
-        while bell.try_next().is_some() {}
-        serve(services, stop).await;
+        while let Some(woken) = bell.try_next() {
+            add(&mut named, woken);
+        }
+        let named = named.map(Vec::from_iter).filter(|named| named.len() < MOST_NAMED);
+        serve(services, named.as_deref(), stop).await;
         tokio::time::sleep(GATHER).await;
     }
 }
 
+/// Adds the one that has new events; after `None`, anybody may.
+fn add(named: &mut Option<BTreeSet<OrganizationId>>, woken: Woken) {
+    match woken {
+        Woken::Organization(organization) => {
+            named.as_mut().map(|named| named.insert(organization));
+        }
+        Woken::Everybody => *named = None,
+    }
+}
+
 /// Gives each organization that has new events a turn, and then again those of which one turn was not enough.
-async fn serve(services: &Services, stop: &CancellationToken) {
+async fn serve(services: &Services, named: Option<&[OrganizationId]>, stop: &CancellationToken) {
     let mut after = None;
     let mut has_more = false;
     loop {
-        let tenants = match found(services, after).await {
+        let tenants = match found(services, named, after).await {
             Ok(tenants) => tenants,
             Err(error) => {
                 tracing::warn!(error = %error, "events that are to be delivered could not be looked for");
@@ -73,15 +92,29 @@ async fn serve(services: &Services, stop: &CancellationToken) {
     }
 }
 
-async fn found(services: &Services, after: Option<OrganizationId>) -> Result<Vec<Tenant>, ServiceError> {
+async fn found(
+    services: &Services,
+    named: Option<&[OrganizationId]>,
+    after: Option<OrganizationId>,
+) -> Result<Vec<Tenant>, ServiceError> {
     let tx = services.store.platform_read().await?;
-    Ok(tx.organizations_with_new_events(after, ORGANIZATIONS).await?)
+    Ok(tx
+        .organizations_with_new_events(named, after, ORGANIZATIONS)
+        .await?)
 }
 
 async fn serve_one(services: &Services, tenant: Tenant) -> Result<bool, ServiceError> {
     let tx = services.store.write(tenant).await?;
     let done = webhooks::fan_out(&tx, &told_as, EVENTS).await?;
     tx.commit().await?;
+    if done.lost > 0 {
+        tracing::warn!(
+            organization.id = %tenant.organization_id(),
+            events = done.lost,
+            "events were deleted before they could be delivered to webhooks: nobody made deliveries for longer than \
+             events are kept"
+        );
+    }
     if done.deliveries > 0 {
         services.webhooks.wake();
     }

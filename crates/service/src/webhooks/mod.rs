@@ -17,7 +17,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use wahana_domain::Clock;
-pub use wahana_store::webhooks::{DeliveryQuery, EventRange, Replayed};
+pub use wahana_store::{
+    organization_events::EventRange,
+    webhooks::{DeliveryQuery, Replayed},
+};
 
 use self::sending::Sender;
 pub use self::{

@@ -1,25 +1,25 @@
 //! What is done for an endpoint when it is its turn: some of its deliveries are taken, tried, and what came of it is
 //! written down. No transaction is open while the receiver is waited for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use metrics::counter;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinError;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use wahana_domain::{
-    AuditOutcome, ENDPOINT_PATIENCE, EndpointState, Happening, NewOrganizationEvent, Timestamp,
+    Ability, AuditOutcome, ENDPOINT_PATIENCE, EndpointState, Happening, NewOrganizationEvent, Timestamp,
     WebhookDelivery, WebhookEndpoint, WebhookStyle, organization_event::DisabledEndpoint,
 };
 use wahana_store::{
     DueEndpoint, TenantTx, organization_events,
-    webhooks::{
-        self, AttemptEnd, AttemptOutcome, ClaimedDelivery, ClaimedEndpoint, Signing, claim, conclude,
-        give_back,
-    },
+    webhooks::{self, AttemptEnd, AttemptOutcome, ClaimedDelivery, Signing, claim, conclude, give_back},
 };
 
 use super::{
     bodies::{Body, Untellable, bodies},
+    endpoints::give_up_waiting,
+    names::ability,
     sending::{Attempted, Sending},
 };
 use crate::{ServiceError, Services, audit};
@@ -27,13 +27,15 @@ use crate::{ServiceError, Services, audit};
 /// How many deliveries are taken at once, and how many of them are tried at the same time.
 const TAKEN: u64 = 32;
 const AT_ONCE: usize = 8;
-/// The same for an endpoint whose last attempt failed.
-const TAKEN_WHILE_FAILING: u64 = 4;
-const AT_ONCE_WHILE_FAILING: usize = 1;
-/// How long they are kept for that: each round of tries takes fifteen seconds at most.
-const LEASE: Duration = Duration::from_mins(2);
-/// Nothing is begun any more when so little of that is left.
-const LAST_MOMENT: Duration = Duration::from_secs(30);
+/// How many are taken for an endpoint whose last attempt failed: whether it takes anything again, one says as well.
+const TAKEN_WHILE_FAILING: u64 = 1;
+/// For how long attempts are begun with what was known at the beginning of the turn: what is suspended, deleted, disabled
+/// or changed meanwhile gets nothing that is begun later.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+/// For how long deliveries are kept for that: an attempt takes fifteen seconds at most, and is then written down.
+const LEASE: Duration = Duration::from_mins(1);
+/// An endpoint whose turn takes so long is a slow one.
+const SLOW: Duration = Duration::from_secs(5);
 /// Waits are longer by up to this part, so that what failed together does not come again together.
 const JITTER: f64 = 0.1;
 /// A receiver says by this status that it does not want any more (Standard Webhooks).
@@ -50,6 +52,8 @@ pub(super) enum Turn {
     Went {
         /// Whether the endpoint takes nothing.
         is_failing: bool,
+        /// Whether it takes long over it.
+        is_slow: bool,
     },
     /// There was nothing to try.
     Nothing,
@@ -57,13 +61,7 @@ pub(super) enum Turn {
     Hindered,
 }
 
-/// A delivery with what it says.
-struct Told {
-    claimed: ClaimedDelivery,
-    body: Result<Body, Untellable>,
-}
-
-/// What became of it.
+/// What became of a delivery.
 enum Tried {
     Ended(AttemptEnd),
     /// It was not begun.
@@ -76,39 +74,49 @@ pub(super) async fn take(
     due: DueEndpoint,
     stop: &CancellationToken,
 ) -> Result<Turn, ServiceError> {
-    let (taken, at_once) = if due.is_failing {
-        (TAKEN_WHILE_FAILING, AT_ONCE_WHILE_FAILING)
+    let taken = if due.is_failing {
+        TAKEN_WHILE_FAILING
     } else {
-        (TAKEN, AT_ONCE)
+        TAKEN
     };
+    let began = services.store.clock().elapsed();
     let tx = services.store.write(due.tenant).await?;
-    let until = tx.now().plus(LEASE);
-    let claimed = claim(&tx, due.endpoint, taken, until).await?;
+    let claimed = claim(&tx, due.endpoint, taken, tx.now().plus(LEASE)).await?;
     tx.commit().await?;
-    let Some(claimed) = claimed.filter(|claimed| !claimed.deliveries.is_empty()) else {
+    let Some(mut claimed) = claimed.filter(|claimed| !claimed.deliveries.is_empty()) else {
         return Ok(Turn::Nothing);
     };
-    let ClaimedEndpoint {
-        endpoint,
-        signing,
-        deliveries,
-    } = claimed;
-    let told = tell(services, due, &endpoint, deliveries).await?;
-    let attempts = Attempts {
-        services,
-        endpoint: &endpoint,
-        signing: &signing,
-        begin_until: until.minus(LAST_MOMENT),
-        stop,
+    let deliveries = std::mem::take(&mut claimed.deliveries);
+    let told = match tell(services, due, &claimed.endpoint, &deliveries).await {
+        Ok(told) => told,
+        Err(error) => {
+            let tx = services.store.write(due.tenant).await?;
+            give_back(&tx, &deliveries).await?;
+            tx.commit().await?;
+            return Err(error);
+        }
     };
-    let mut tried = stream::iter(told)
-        .map(|told| attempts.attempt(told))
-        .buffer_unordered(at_once)
+    let attempts = Arc::new(Attempts {
+        services: services.clone(),
+        endpoint: claimed.endpoint,
+        signing: claimed.signing,
+        keeps_message_texts: claimed.keeps_message_texts,
+        begin_until: began + BEGIN_WITHIN,
+        stop: stop.clone(),
+    });
+    // Each is a task of its own: while something is written down here, the others are still listened to.
+    let mut tried = stream::iter(deliveries.into_iter().zip(told))
+        .map(|(claimed, body)| {
+            let attempts = attempts.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { attempts.attempt(claimed, body).await }))
+        })
+        .buffer_unordered(AT_ONCE)
         .ready_chunks(usize::try_from(taken).unwrap_or(AT_ONCE));
-    let mut turn = Turn::Nothing;
+    let mut is_failing = due.is_failing;
     while let Some(some) = tried.next().await {
-        match write_down(services, due, some).await {
-            Ok(is_failing) => turn = Turn::Went { is_failing },
+        let written = write_down(services, due, &attempts.endpoint, some).await;
+        match written {
+            Ok(takes_nothing) => is_failing = takes_nothing,
             // They are tried again when their time is over. The others go on.
             Err(error) => tracing::warn!(
                 organization.id = %due.tenant.organization_id(),
@@ -118,37 +126,41 @@ pub(super) async fn take(
             ),
         }
     }
-    Ok(turn)
+    let took = services.store.clock().elapsed().saturating_sub(began);
+    Ok(Turn::Went {
+        is_failing,
+        is_slow: is_failing || took >= SLOW,
+    })
 }
 
 async fn tell(
     services: &Services,
     due: DueEndpoint,
     endpoint: &WebhookEndpoint,
-    deliveries: Vec<ClaimedDelivery>,
-) -> Result<Vec<Told>, ServiceError> {
+    deliveries: &[ClaimedDelivery],
+) -> Result<Vec<Result<Body, Untellable>>, ServiceError> {
     let tx = services.store.read(due.tenant).await?;
     let untold: Vec<_> = deliveries.iter().map(|claimed| &claimed.delivery).collect();
-    let bodies = bodies(&tx, endpoint, &untold).await?;
-    let told = deliveries.into_iter().zip(bodies);
-    Ok(told.map(|(claimed, body)| Told { claimed, body }).collect())
+    bodies(&tx, endpoint, &untold).await
 }
 
 /// What all attempts of a turn share.
-struct Attempts<'a> {
-    services: &'a Services,
-    endpoint: &'a WebhookEndpoint,
-    signing: &'a Signing,
-    begin_until: Timestamp,
-    stop: &'a CancellationToken,
+struct Attempts {
+    services: Services,
+    endpoint: WebhookEndpoint,
+    signing: Signing,
+    keeps_message_texts: bool,
+    /// As the clock measures.
+    begin_until: Duration,
+    stop: CancellationToken,
 }
 
-impl Attempts<'_> {
-    async fn attempt(&self, Told { claimed, body }: Told) -> Tried {
-        let started_at = self.services.now();
-        if self.stop.is_cancelled() || started_at > self.begin_until {
+impl Attempts {
+    async fn attempt(&self, claimed: ClaimedDelivery, body: Result<Body, Untellable>) -> Tried {
+        if self.stop.is_cancelled() || self.services.store.clock().elapsed() > self.begin_until {
             return Tried::Left(claimed);
         }
+        let started_at = self.services.now();
         let was_sent = body.is_ok();
         let (attempted, is_final) = match body {
             Ok(body) => {
@@ -165,16 +177,24 @@ impl Attempts<'_> {
             next(&claimed.delivery, self.services.now())
         };
         counter!(ATTEMPTS, "outcome" => word(outcome)).increment(1);
+        let answer = attempted
+            .answer
+            .filter(|_| self.keeps_message_texts || !self.tells_of_message(&claimed.delivery));
         Tried::Ended(AttemptEnd {
             claimed,
             started_at,
             duration: attempted.duration,
             status: attempted.status,
             error: attempted.error,
-            answer: attempted.answer,
+            answer,
             outcome,
             was_sent,
         })
+    }
+
+    /// Whether what is sent says what a message says, which receivers may answer with.
+    fn tells_of_message(&self, delivery: &WebhookDelivery) -> bool {
+        ability(self.endpoint.style, &delivery.event_name) == Some(Ability::MessagesRead)
     }
 
     fn sending(&self, delivery: &WebhookDelivery, body: Body) -> Sending {
@@ -222,28 +242,49 @@ const fn word(outcome: AttemptOutcome) -> &'static str {
 
 /// Writes down what came of deliveries, and disables an endpoint that has taken nothing for too long. Says whether it
 /// takes nothing.
-async fn write_down(services: &Services, due: DueEndpoint, tried: Vec<Tried>) -> Result<bool, ServiceError> {
+async fn write_down(
+    services: &Services,
+    due: DueEndpoint,
+    endpoint: &WebhookEndpoint,
+    tried: Vec<Result<Tried, JoinError>>,
+) -> Result<bool, ServiceError> {
     let (mut ends, mut left) = (Vec::new(), Vec::new());
     for tried in tried {
         match tried {
-            Tried::Ended(end) => ends.push(end),
-            Tried::Left(claimed) => left.push(claimed),
+            Ok(Tried::Ended(end)) => ends.push(end),
+            Ok(Tried::Left(claimed)) => left.push(claimed),
+            Err(error) => tracing::error!(
+                webhook.id = %due.endpoint,
+                error = %error,
+                "an attempt to deliver broke off; it is made again when its time is over"
+            ),
         }
     }
     let tx = services.store.write(due.tenant).await?;
-    let Some(endpoint) = conclude(&tx, due.endpoint, &ends).await? else {
+    let tried = endpoint;
+    let Some(endpoint) = conclude(&tx, tried, &ends).await? else {
         return Ok(true);
     };
     give_back(&tx, &left).await?;
-    if let Some(reason) = why_disabled(&endpoint, &ends, tx.now()) {
+    let reason = why_disabled(tried, &endpoint, &ends, tx.now());
+    if let Some(reason) = reason {
         disable(&tx, &endpoint, reason).await?;
     }
     tx.commit().await?;
+    if reason.is_some() {
+        give_up_waiting(services, due.tenant, due.endpoint).await?;
+    }
     Ok(endpoint.failing_since.is_some())
 }
 
-fn why_disabled(endpoint: &WebhookEndpoint, ends: &[AttemptEnd], now: Timestamp) -> Option<&'static str> {
-    if endpoint.state == EndpointState::Disabled {
+/// Why an endpoint is to be disabled, by what came of tries at it as it was then.
+fn why_disabled(
+    tried: &WebhookEndpoint,
+    endpoint: &WebhookEndpoint,
+    ends: &[AttemptEnd],
+    now: Timestamp,
+) -> Option<&'static str> {
+    if endpoint.state == EndpointState::Disabled || endpoint.updated_at != tried.updated_at {
         return None;
     }
     if ends.iter().any(|end| end.status == Some(GONE)) {
@@ -288,6 +329,7 @@ mod tests {
             event_number: 1,
             event_name: "session.qr".to_owned(),
             event_id: EventId::new(),
+            session_id: None,
             state: DeliveryState::Waiting,
             attempts,
             next_attempt_at: None,

@@ -13,6 +13,7 @@ pub struct Model {
     pub endpoint_id: Uuid,
     pub event_number: i64,
     pub event_id: Uuid,
+    pub session_id: Option<Uuid>,
     pub event_name: String,
     pub state: String,
     pub attempts: i64,

@@ -23,7 +23,9 @@ pub struct Model {
     pub state: String,
     pub disabled_reason: Option<String>,
     pub failing_since: Option<i64>,
+    pub last_failed_at: Option<i64>,
     pub position: i64,
+    pub created_by: Option<Uuid>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -2,7 +2,10 @@
 
 use sea_orm_migration::{
     prelude::*,
-    schema::{big_integer, big_integer_null, blob, blob_null, integer_null, string, text, text_null, uuid},
+    schema::{
+        big_integer, big_integer_null, blob, blob_null, integer_null, string, text, text_null, uuid,
+        uuid_null,
+    },
 };
 
 #[derive(DeriveMigrationName)]
@@ -56,7 +59,9 @@ fn endpoints() -> TableCreateStatement {
         .col(string("state"))
         .col(text_null("disabled_reason"))
         .col(big_integer_null("failing_since"))
+        .col(big_integer_null("last_failed_at"))
         .col(big_integer("position"))
+        .col(uuid_null("created_by"))
         .col(big_integer("created_at"))
         .col(big_integer("updated_at"))
         .primary_key(Index::create().col("organization_id").col("id"))
@@ -89,6 +94,7 @@ fn deliveries() -> TableCreateStatement {
         .col(uuid("endpoint_id"))
         .col(big_integer("event_number"))
         .col(uuid("event_id"))
+        .col(uuid_null("session_id"))
         .col(string("event_name"))
         .col(string("state"))
         .col(big_integer("attempts"))

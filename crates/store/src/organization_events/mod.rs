@@ -3,7 +3,7 @@
 
 pub(crate) mod outbox;
 
-use sea_orm::{ColumnTrait, Order};
+use sea_orm::{ColumnTrait, Condition, Order};
 use uuid::Uuid;
 use wahana_domain::{EventId, MessageId, NewOrganizationEvent, SessionId, Timestamp};
 
@@ -45,6 +45,19 @@ pub enum Following {
     Lost(i64),
 }
 
+/// Some events, by their numbers and by when they were written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRange {
+    /// From this number on.
+    pub from_number: i64,
+    /// Up to this number.
+    pub to_number: i64,
+    /// That were written down then or later.
+    pub since: Option<Timestamp>,
+    /// That were written down then or earlier.
+    pub until: Option<Timestamp>,
+}
+
 /// Notes what happened. It is written when the transaction commits, and not if it does not.
 pub fn raise(tx: &TenantTx, event: NewOrganizationEvent) {
     tx.outbox().add(event);
@@ -78,15 +91,29 @@ pub async fn following(tx: &TenantTx, number: i64, limit: u64) -> Result<Followi
 
 /// The first events after a number that are still kept.
 pub async fn after(tx: &TenantTx, number: i64, limit: u64) -> Result<Vec<WrittenEvent>, StoreError> {
-    between(tx, number.saturating_add(1), i64::MAX, limit).await
+    let range = EventRange {
+        from_number: number.saturating_add(1),
+        to_number: i64::MAX,
+        since: None,
+        until: None,
+    };
+    of_range(tx, &range, limit).await
 }
 
-/// The first of these events that are still kept: from one number to another.
-pub async fn between(tx: &TenantTx, from: i64, to: i64, limit: u64) -> Result<Vec<WrittenEvent>, StoreError> {
+/// The first events of a range that are still kept.
+pub async fn of_range(
+    tx: &TenantTx,
+    range: &EventRange,
+    limit: u64,
+) -> Result<Vec<WrittenEvent>, StoreError> {
+    let since = range.since.map(|since| Column::CreatedAt.gte(since.as_micros()));
+    let until = range.until.map(|until| Column::CreatedAt.lte(until.as_micros()));
+    let in_time = Condition::all().add_option(since).add_option(until);
     let rows = tx
         .find::<Entity>()
-        .filter(Column::Number.gte(from))
-        .filter(Column::Number.lte(to))
+        .filter(Column::Number.gte(range.from_number))
+        .filter(Column::Number.lte(range.to_number))
+        .filter(in_time)
         .order_by(Column::Number, Order::Asc)
         .limit(limit)
         .all()

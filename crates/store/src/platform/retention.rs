@@ -206,13 +206,15 @@ impl PlatformTx {
         let due = Query::select()
             .columns(key.clone())
             .from(E::default())
-            .cond_where(condition)
+            .cond_where(condition.clone())
             .order_by(order, sea_orm::Order::Asc)
             .limit(within_database(limit))
             .take();
         let key = Expr::tuple(key.into_iter().map(Expr::col));
+        // Asked again of each row: somebody may have changed it since it was found.
         let deleted = E::delete_many()
             .filter(key.in_subquery(due))
+            .filter(condition)
             .exec(&self.transaction)
             .await?;
         Ok(deleted.rows_affected)

@@ -38,9 +38,10 @@ pub struct WaitingDeliveries {
 
 impl PlatformTx {
     /// Active organizations of which events have yet to become deliveries, whosever they are: whoever makes them serves
-    /// every organization. In the order of their ids, from behind `after`.
+    /// every organization. In the order of their ids, from behind `after`; only some of these, if some are named.
     pub async fn organizations_with_new_events(
         &self,
+        among: Option<&[OrganizationId]>,
         after: Option<OrganizationId>,
         limit: u64,
     ) -> Result<Vec<Tenant>, StoreError> {
@@ -69,7 +70,13 @@ impl PlatformTx {
             .distinct()
             .filter(enabled())
             .filter(Expr::exists(has_new))
-            .filter(Condition::all().add_option(after.map(|id| Column::OrganizationId.gt(id.as_uuid()))))
+            .filter(
+                Condition::all()
+                    .add_option(
+                        among.map(|ids| Column::OrganizationId.is_in(ids.iter().map(|id| id.as_uuid()))),
+                    )
+                    .add_option(after.map(|id| Column::OrganizationId.gt(id.as_uuid()))),
+            )
             .order_by_asc(Column::OrganizationId)
             .limit(within_database(limit))
             .into_tuple()
@@ -120,14 +127,20 @@ impl PlatformTx {
             .collect())
     }
 
-    /// How much waits to be delivered for all organizations together, for whoever watches the installation.
+    /// How much waits to be delivered to enabled endpoints of active organizations, for all organizations together, for whoever watches the installation.
     pub async fn waiting_deliveries(&self) -> Result<WaitingDeliveries, StoreError> {
         use webhook_delivery::{Column, Entity};
+        let enabled_endpoints = Query::select()
+            .column(webhook_endpoint::Column::Id)
+            .from(webhook_endpoint::Entity)
+            .cond_where(enabled())
+            .take();
         let found: Option<(i64, Option<i64>)> = Entity::find()
             .select_only()
             .column_as(Column::Id.count(), "deliveries")
             .column_as(Column::DueAt.min(), "oldest")
             .filter(is_waiting())
+            .filter(Column::EndpointId.in_subquery(enabled_endpoints))
             .into_tuple()
             .one(&self.transaction)
             .await?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ExprTrait, Order, sea_query::Expr};
 use wahana_domain::{
-    DeliveryState, EndpointState, Timestamp, WebhookAttempt, WebhookAttemptId, WebhookDelivery,
-    WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
+    DeliveryState, EndpointState, OUTAGE_GAP, OrganizationState, Timestamp, WebhookAttempt, WebhookAttemptId,
+    WebhookDelivery, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
 };
 
 use super::{
@@ -22,12 +22,13 @@ use crate::{
         webhook_delivery::{Column, Entity},
         webhook_endpoint,
     },
+    organizations,
 };
 
 /// A delivery that is being tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedDelivery {
-    /// The delivery; its attempts count this one.
+    /// The delivery; its attempts count this one, which is written down once it ended.
     pub delivery: WebhookDelivery,
     /// Which claim of it this is.
     epoch: i64,
@@ -42,6 +43,8 @@ pub struct ClaimedEndpoint {
     pub signing: Signing,
     /// The deliveries, those that have waited longest first.
     pub deliveries: Vec<ClaimedDelivery>,
+    /// Whether the organization keeps what messages say longer than it takes to deliver it.
+    pub keeps_message_texts: bool,
 }
 
 /// What becomes of a delivery after a try.
@@ -87,7 +90,7 @@ impl std::fmt::Debug for AttemptEnd {
 }
 
 /// Takes deliveries of an endpoint that are due, and keeps them until `until`; `None` if the endpoint is gone or
-/// disabled.
+/// disabled, or its organization not active.
 pub async fn claim(
     tx: &TenantTx,
     endpoint: WebhookEndpointId,
@@ -97,9 +100,11 @@ pub async fn claim(
     let Some(row) = endpoints::lock_row(tx, endpoint).await? else {
         return Ok(None);
     };
-    if row.state != EndpointState::Enabled.as_str() {
+    let organization = organizations::get(tx).await?;
+    let organization = organization.filter(|organization| organization.state == OrganizationState::Active);
+    let Some(organization) = organization.filter(|_| row.state == EndpointState::Enabled.as_str()) else {
         return Ok(None);
-    }
+    };
     let due = tx
         .find::<Entity>()
         .filter(Column::EndpointId.eq(endpoint.as_uuid()))
@@ -111,7 +116,6 @@ pub async fn claim(
         .all()
         .await?;
     tx.update::<Entity>()
-        .set_expression(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .set_expression(Column::LeaseEpoch, Expr::col(Column::LeaseEpoch).add(1))
         .set(Column::DueAt, until.as_micros())
         .filter(Column::Id.is_in(due.iter().map(|row| row.id)))
@@ -128,45 +132,65 @@ pub async fn claim(
     Ok(Some(ClaimedEndpoint {
         signing: endpoints::signing(tx, &row)?,
         deliveries: deliveries.collect::<Result<_, StoreError>>()?,
+        keeps_message_texts: organization.keeps_message_texts,
         endpoint: endpoints::from_row(row)?,
     }))
 }
 
 /// Writes down how tries ended, and whether the endpoint takes anything; gives the endpoint back as it is then. `None`
 /// if it is gone. The end of a try that took so long that somebody else tries the delivery is kept, and changes
-/// nothing of the delivery.
+/// nothing of the delivery. What was tried at an endpoint before people changed it says nothing about the endpoint.
 pub async fn conclude(
     tx: &TenantTx,
-    endpoint: WebhookEndpointId,
+    tried: &WebhookEndpoint,
     ends: &[AttemptEnd],
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
-    let Some(row) = endpoints::lock_row(tx, endpoint).await? else {
+    use webhook_endpoint::Column;
+    let Some(row) = endpoints::lock_row(tx, tried.id).await? else {
         return Ok(None);
     };
     let mut endpoint = endpoints::from_row(row)?;
     for end in ends {
         conclude_one(tx, end).await?;
     }
-    let has_delivered = ends.iter().any(|end| end.outcome == AttemptOutcome::Delivered);
-    let sent = ends.iter().filter(|end| end.was_sent);
-    let first_failure = sent.map(|end| end.started_at).min();
-    let failing_since = if has_delivered {
-        None
-    } else {
-        endpoint.failing_since.or(first_failure)
-    };
-    if failing_since != endpoint.failing_since {
-        endpoint.failing_since = failing_since;
+    let before = (endpoint.failing_since, endpoint.last_failed_at);
+    if endpoint.updated_at == tried.updated_at {
+        note_failures(&mut endpoint, ends);
+    }
+    if before != (endpoint.failing_since, endpoint.last_failed_at) {
+        let since = endpoint.failing_since.map(Timestamp::as_micros);
+        let last = endpoint.last_failed_at.map(Timestamp::as_micros);
         tx.update::<webhook_endpoint::Entity>()
-            .set(
-                webhook_endpoint::Column::FailingSince,
-                failing_since.map(Timestamp::as_micros),
-            )
-            .filter(webhook_endpoint::Column::Id.eq(endpoint.id.as_uuid()))
+            .set(Column::FailingSince, since)
+            .set(Column::LastFailedAt, last)
+            .filter(Column::Id.eq(endpoint.id.as_uuid()))
             .run()
             .await?;
     }
     Ok(Some(endpoint))
+}
+
+/// Says of an endpoint since when it has taken nothing, after these tries.
+fn note_failures(endpoint: &mut WebhookEndpoint, ends: &[AttemptEnd]) {
+    if ends.iter().any(|end| end.outcome == AttemptOutcome::Delivered) {
+        (endpoint.failing_since, endpoint.last_failed_at) = (None, None);
+        return;
+    }
+    let mut failed: Vec<_> = ends
+        .iter()
+        .filter(|end| end.was_sent)
+        .map(|end| end.started_at)
+        .collect();
+    failed.sort_unstable();
+    for at in failed {
+        let is_same_outage = endpoint
+            .last_failed_at
+            .is_some_and(|last| at.since(last) < OUTAGE_GAP);
+        if !is_same_outage {
+            endpoint.failing_since = Some(at);
+        }
+        endpoint.last_failed_at = Some(at);
+    }
 }
 
 async fn conclude_one(tx: &TenantTx, end: &AttemptEnd) -> Result<(), StoreError> {
@@ -181,6 +205,7 @@ async fn conclude_one(tx: &TenantTx, end: &AttemptEnd) -> Result<(), StoreError>
         .update::<Entity>()
         .set(Column::State, state.as_str())
         .set(Column::DueAt, due_at.map(Timestamp::as_micros))
+        .set(Column::Attempts, end.claimed.delivery.attempts)
         .set(Column::LastStatus, status)
         .set(Column::LastError, end.error.clone())
         .set(Column::UpdatedAt, tx.now().as_micros())
@@ -206,11 +231,10 @@ async fn conclude_one(tx: &TenantTx, end: &AttemptEnd) -> Result<(), StoreError>
     .await
 }
 
-/// Gives back what was claimed and not tried: it is due again, and was not tried.
+/// Gives back what was claimed and not tried: it is due again.
 pub async fn give_back(tx: &TenantTx, claimed: &[ClaimedDelivery]) -> Result<(), StoreError> {
     for claimed in claimed {
         tx.update::<Entity>()
-            .set_expression(Column::Attempts, Expr::col(Column::Attempts).sub(1))
             .set(Column::DueAt, tx.now().as_micros())
             .filter(Column::Id.eq(claimed.delivery.id.as_uuid()))
             .filter(Column::LeaseEpoch.eq(claimed.epoch))

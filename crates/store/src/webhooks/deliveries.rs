@@ -1,21 +1,31 @@
 //! Events on their way to endpoints, as people look at them.
 
+use std::sync::Arc;
+
 use sea_orm::{
     ColumnTrait, Condition, Order,
-    sea_query::{Expr, SimpleExpr},
+    sea_query::{Expr, IntoCondition as _, SimpleExpr},
 };
-use wahana_domain::{DeliveryState, Timestamp, WebhookDelivery, WebhookDeliveryId, WebhookEndpointId};
+use uuid::Uuid;
+use wahana_domain::{
+    DeliveryState, SessionId, Timestamp, WebhookDelivery, WebhookDeliveryId, WebhookEndpointId,
+};
 
 use crate::{
     StoreError, TenantTx,
     entity::webhook_delivery::{Column, Entity, Model},
 };
 
+/// The number that tests have, which are no event's.
+pub(super) const TEST_NUMBER: i64 = 0;
+
 /// Which deliveries of an endpoint are wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DeliveryQuery {
     /// In this state.
     pub state: Option<DeliveryState>,
+    /// Of events of these sessions, and tests; `None` for all.
+    pub sessions: Option<Arc<[SessionId]>>,
     /// That were written down before this one.
     pub before: Option<WebhookDeliveryId>,
     /// At most so many.
@@ -42,9 +52,15 @@ pub async fn page(
         DeliveryState::Failed => has_failed(),
         DeliveryState::Delivered => Column::State.eq(state.as_str()),
     });
+    let seen = query.sessions.as_deref().map(|sessions| {
+        Condition::any()
+            .add(Column::EventNumber.eq(TEST_NUMBER))
+            .add(Column::SessionId.is_in(sessions.iter().map(|session| session.as_uuid())))
+    });
     let condition = Condition::all()
         .add(Column::EndpointId.eq(endpoint.as_uuid()))
         .add_option(state)
+        .add_option(seen)
         .add_option(query.before.map(|before| Column::Id.lt(before.as_uuid())));
     let rows = tx
         .find::<Entity>()
@@ -62,22 +78,49 @@ pub async fn delivery(tx: &TenantTx, id: WebhookDeliveryId) -> Result<Option<Web
     found.one().await?.map(from_row).transpose()
 }
 
-/// Gives up what waits for an endpoint.
+/// Gives up some of what waits for an endpoint; says how many deliveries.
 pub(super) async fn fail_waiting(
     tx: &TenantTx,
     endpoint: WebhookEndpointId,
     reason: &str,
-) -> Result<(), StoreError> {
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let waiting = some(tx, endpoint, is_waiting().into_condition(), limit).await?;
     tx.update::<Entity>()
         .set(Column::State, DeliveryState::Failed.as_str())
         .set(Column::DueAt, None::<i64>)
         .set(Column::LastError, reason)
         .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(Column::EndpointId.eq(endpoint.as_uuid()))
-        .filter(is_waiting())
+        .filter(Column::Id.is_in(waiting))
         .run()
-        .await?;
-    Ok(())
+        .await
+}
+
+/// Deletes some of an endpoint's deliveries with their attempts; says how many.
+pub(super) async fn delete_some(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let ids = some(tx, endpoint, Condition::all(), limit).await?;
+    tx.delete::<Entity>(Column::Id.is_in(ids)).await
+}
+
+/// The first of an endpoint's deliveries of which this is so: few enough for one statement, so that nobody waits long.
+/// The caller holds the endpoint's lock.
+pub(super) async fn some(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    which: Condition,
+    limit: u64,
+) -> Result<Vec<Uuid>, StoreError> {
+    tx.find::<Entity>()
+        .filter(Column::EndpointId.eq(endpoint.as_uuid()))
+        .filter(which)
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit)
+        .distinct_uuids(Column::Id)
+        .await
 }
 
 pub(super) fn from_row(row: Model) -> Result<WebhookDelivery, StoreError> {
@@ -91,6 +134,7 @@ pub(super) fn from_row(row: Model) -> Result<WebhookDelivery, StoreError> {
         endpoint_id: row.endpoint_id.into(),
         event_number: row.event_number,
         event_id: row.event_id.into(),
+        session_id: row.session_id.map(Into::into),
         state: DeliveryState::from_word(&row.state).ok_or_else(|| inconsistent("state"))?,
         last_status: row
             .last_status

@@ -5,11 +5,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use wahana_domain::{
-    CustomHeader, EndpointState, OrganizationId, SessionId, Timestamp, WebhookEndpoint, WebhookEndpointId,
-    WebhookSecret, WebhookStyle,
+    CustomHeader, EndpointState, OrganizationId, SessionId, Timestamp, UserId, WebhookEndpoint,
+    WebhookEndpointId, WebhookSecret, WebhookStyle,
 };
 
-use super::deliveries::fail_waiting;
+use super::deliveries::{self, fail_waiting};
 use crate::{
     Belonging, StoreError, TenantTx,
     entity::webhook_endpoint::{ActiveModel, Column, Entity, Model},
@@ -33,6 +33,8 @@ pub struct NewEndpoint {
     pub headers: Vec<CustomHeader>,
     /// What signs deliveries.
     pub secret: WebhookSecret,
+    /// Who makes it; `None` if the operator does.
+    pub created_by: Option<UserId>,
 }
 
 /// What to change of an endpoint; what is `None` stays.
@@ -99,7 +101,9 @@ pub async fn insert(tx: &TenantTx, new: &NewEndpoint) -> Result<WebhookEndpoint,
         state: EndpointState::Enabled.as_str().to_owned(),
         disabled_reason: None,
         failing_since: None,
+        last_failed_at: None,
         position: organization_events::last_number(tx).await?,
+        created_by: new.created_by.map(UserId::as_uuid),
         created_at: now,
         updated_at: now,
     };
@@ -155,7 +159,11 @@ pub async fn update(
         .set(Column::UpdatedAt, tx.now().as_micros())
         .filter(Column::Id.eq(endpoint.id.as_uuid()));
     if let Some(url) = &change.url {
-        update = update.set(Column::Url, url.as_str());
+        // What was at the address before says nothing about what is there now.
+        update = update
+            .set(Column::Url, url.as_str())
+            .set(Column::FailingSince, None::<i64>)
+            .set(Column::LastFailedAt, None::<i64>);
     }
     if let Some(description) = &change.description {
         update = update.set(Column::Description, description.clone());
@@ -177,14 +185,15 @@ pub async fn update(
             .set(Column::State, EndpointState::Enabled.as_str())
             .set(Column::DisabledReason, None::<String>)
             .set(Column::FailingSince, None::<i64>)
+            .set(Column::LastFailedAt, None::<i64>)
             .set(Column::Position, organization_events::last_number(tx).await?);
     }
     update.run().await?;
     Ok(())
 }
 
-/// Delivers nothing to an endpoint any more, and gives up what waits for it. Says whether it was enabled. The caller
-/// holds its lock.
+/// Delivers nothing to an endpoint any more; says whether it was enabled. What waits for it is given up afterwards by
+/// [`give_up_waiting`]. The caller holds its lock.
 pub async fn disable(tx: &TenantTx, id: WebhookEndpointId, reason: &str) -> Result<bool, StoreError> {
     let disabled = tx
         .update::<Entity>()
@@ -194,10 +203,16 @@ pub async fn disable(tx: &TenantTx, id: WebhookEndpointId, reason: &str) -> Resu
         .filter(Column::State.eq(EndpointState::Enabled.as_str()))
         .run()
         .await?;
-    if disabled == 1 {
-        fail_waiting(tx, id, "The endpoint was disabled.").await?;
-    }
     Ok(disabled == 1)
+}
+
+/// Gives up some of what waits for an endpoint, if it is disabled; says how many deliveries.
+pub async fn give_up_waiting(tx: &TenantTx, id: WebhookEndpointId, limit: u64) -> Result<u64, StoreError> {
+    let row = lock_row(tx, id).await?;
+    if row.is_none_or(|row| row.state != EndpointState::Disabled.as_str()) {
+        return Ok(0);
+    }
+    fail_waiting(tx, id, "The endpoint was disabled.", limit).await
 }
 
 /// Gives an endpoint another secret. The present one signs too until then; the one before it does not any more.
@@ -222,7 +237,13 @@ pub async fn rotate(
     Ok(changed == 1)
 }
 
-/// Deletes an endpoint with its deliveries; says whether it was there.
+/// Deletes some of an endpoint's deliveries; says how many.
+pub async fn delete_deliveries(tx: &TenantTx, id: WebhookEndpointId, limit: u64) -> Result<u64, StoreError> {
+    lock_row(tx, id).await?;
+    deliveries::delete_some(tx, id, limit).await
+}
+
+/// Deletes an endpoint with the deliveries that it still has; says whether it was there.
 pub async fn delete(tx: &TenantTx, id: WebhookEndpointId) -> Result<bool, StoreError> {
     Ok(tx.delete::<Entity>(Column::Id.eq(id.as_uuid())).await? == 1)
 }
@@ -323,8 +344,10 @@ pub(super) fn from_row(row: Model) -> Result<WebhookEndpoint, StoreError> {
         description: row.description,
         disabled_reason: row.disabled_reason,
         failing_since: row.failing_since.map(Timestamp::from_micros),
+        last_failed_at: row.last_failed_at.map(Timestamp::from_micros),
         position: row.position,
         previous_secret_until: row.previous_secret_until.map(Timestamp::from_micros),
+        created_by: row.created_by.map(Into::into),
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
     })

@@ -1,7 +1,9 @@
 //! Making deliveries of what has happened.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Order};
-use wahana_domain::{DeliveryState, EndpointState, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId};
+use wahana_domain::{
+    DeliveryState, EndpointState, SessionId, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
+};
 
 use super::endpoints::from_row;
 use crate::{
@@ -21,6 +23,8 @@ const ROWS_AT_ONCE: usize = 500;
 pub struct FannedOut {
     /// How many deliveries were made.
     pub deliveries: usize,
+    /// How many events were deleted before they could become deliveries.
+    pub lost: i64,
     /// Whether more events follow.
     pub has_more: bool,
 }
@@ -45,6 +49,7 @@ pub async fn fan_out(tx: &TenantTx, told_as: ToldAs<'_>, limit: u64) -> Result<F
     let Some(position) = endpoints.iter().map(|endpoint| endpoint.position).min() else {
         return Ok(FannedOut {
             deliveries: 0,
+            lost: 0,
             has_more: false,
         });
     };
@@ -63,6 +68,7 @@ pub async fn fan_out(tx: &TenantTx, told_as: ToldAs<'_>, limit: u64) -> Result<F
     for rows in deliveries.chunks(ROWS_AT_ONCE) {
         tx.insert_many(rows.to_vec()).await?;
     }
+    let first = events.first().map_or(last + 1, |event| event.number);
     let reached = events.last().map_or(last, |event| event.number);
     tx.update::<Entity>()
         .set(Column::Position, reached)
@@ -72,6 +78,7 @@ pub async fn fan_out(tx: &TenantTx, told_as: ToldAs<'_>, limit: u64) -> Result<F
         .await?;
     Ok(FannedOut {
         deliveries: deliveries.len(),
+        lost: first - position - 1,
         has_more: reached < last,
     })
 }
@@ -90,6 +97,7 @@ pub(super) fn new_row(
         endpoint_id: Set(endpoint.as_uuid()),
         event_number: Set(event.number),
         event_id: Set(event.id.as_uuid()),
+        session_id: Set(event.session.map(SessionId::as_uuid)),
         event_name: Set(name),
         state: Set(DeliveryState::Waiting.as_str().to_owned()),
         attempts: Set(0),

@@ -1,7 +1,7 @@
 //! Webhooks: addresses to which the organization's events are delivered, and the deliveries.
 //!
 //! Nothing is written for webhooks in the transactions in which events happen. An endpoint has a position among the
-//! organization's events, whose numbers are in the order of commits and without gaps; [`fan_out`] makes deliveries of
+//! organization's events, whose numbers are in the order of commits and without gaps; [`fan_out()`] makes deliveries of
 //! what follows it, and moves it, in one transaction. A delivery refers to its event, and what it says is made when it
 //! is tried.
 //!
@@ -19,9 +19,9 @@ pub use attempts::{
 pub(crate) use deliveries::is_waiting;
 pub use deliveries::{DeliveryQuery, delivery, page};
 pub use endpoints::{
-    EndpointChange, NewEndpoint, Signing, count, delete, disable, endpoint, endpoints, insert, lock, rotate,
-    update,
+    EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, endpoint, endpoints,
+    give_up_waiting, insert, lock, rotate, update,
 };
 pub(crate) use endpoints::{HEADERS, SECRET, belonging};
 pub use fan_out::{FannedOut, ToldAs, fan_out};
-pub use replay::{EventRange, Replayed, replay_delivery, replay_failed, replay_range, send_test};
+pub use replay::{Replayed, replay_delivery, replay_failed, replay_range, send_test};

@@ -12,27 +12,14 @@ use wahana_domain::{
 };
 
 use super::{
-    deliveries::{self, has_failed},
+    deliveries::{self, TEST_NUMBER, has_failed, some},
     fan_out::{ToldAs, new_row},
 };
 use crate::{
     StoreError, TenantTx,
     entity::webhook_delivery::{ActiveModel, Column, Entity},
-    organization_events::{self, WrittenEvent},
+    organization_events::{self, EventRange, WrittenEvent},
 };
-
-/// Which events are delivered again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventRange {
-    /// From this number on.
-    pub from_number: i64,
-    /// Up to this number.
-    pub to_number: i64,
-    /// That were written down then or later.
-    pub since: Option<Timestamp>,
-    /// That were written down then or earlier.
-    pub until: Option<Timestamp>,
-}
 
 /// What was found to be delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +37,7 @@ pub async fn send_test(
     name: &str,
 ) -> Result<WebhookDelivery, StoreError> {
     let test = WrittenEvent {
-        number: 0,
+        number: TEST_NUMBER,
         id: EventId::new(),
         event_type: String::new(),
         session: None,
@@ -75,12 +62,18 @@ pub async fn replay_delivery(tx: &TenantTx, id: WebhookDeliveryId) -> Result<boo
     Ok(begin_again(tx, Condition::all().add(Column::Id.eq(id.as_uuid()))).await? == 1)
 }
 
-/// Delivers everything again that failed; says how much that is. The caller holds the endpoint's lock.
-pub async fn replay_failed(tx: &TenantTx, endpoint: WebhookEndpointId) -> Result<u64, StoreError> {
+/// Delivers some of what failed up to then again; says how much that is. The caller holds the endpoint's lock.
+pub async fn replay_failed(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    until: Timestamp,
+    limit: u64,
+) -> Result<u64, StoreError> {
     let failed = Condition::all()
-        .add(Column::EndpointId.eq(endpoint.as_uuid()))
-        .add(has_failed());
-    begin_again(tx, failed).await
+        .add(has_failed())
+        .add(Column::UpdatedAt.lte(until.as_micros()));
+    let failed = some(tx, endpoint, failed, limit).await?;
+    begin_again(tx, Condition::all().add(Column::Id.is_in(failed))).await
 }
 
 /// Delivers those of a range of events that are the endpoint's, whether they were delivered before or not, looking at
@@ -93,16 +86,11 @@ pub async fn replay_range(
     limit: u64,
 ) -> Result<Replayed, StoreError> {
     let to_number = std::cmp::min(range.to_number, endpoint.position);
-    let events = organization_events::between(tx, range.from_number, to_number, limit).await?;
+    let events = organization_events::of_range(tx, &EventRange { to_number, ..*range }, limit).await?;
     let is_all = u64::try_from(events.len()).unwrap_or(u64::MAX) < limit;
     let next_number = events.last().map(|event| event.number + 1);
-    let is_in_time = |event: &&WrittenEvent| {
-        range.since.is_none_or(|since| event.created_at >= since)
-            && range.until.is_none_or(|until| event.created_at <= until)
-    };
     let wanted: Vec<_> = events
         .iter()
-        .filter(is_in_time)
         .flat_map(|event| {
             told_as(endpoint, event)
                 .into_iter()

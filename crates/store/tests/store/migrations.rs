@@ -81,7 +81,7 @@ const FROZEN: [(&str, &str); 17] = [
     ),
     (
         "m20261123_000115_webhooks.rs",
-        "a815125c1637bf291661cb4eeb4104170ceb05ca4b4a5a06dddf096fd5afc2b4",
+        "644d6881701a5b8bb0e697c9b341384af2fc8a59a1af7ce2313b523d463b1901",
     ),
 ];
 

@@ -88,6 +88,7 @@ async fn everything(tx: &TenantTx) -> String {
     for endpoint in webhooks::endpoints(tx).await.unwrap() {
         let all = DeliveryQuery {
             state: None,
+            sessions: None,
             before: None,
             limit: 100,
         };
@@ -195,6 +196,21 @@ async fn a_foreign_id_finds_what_a_missing_one_finds(db: &TestDatabase) {
     }
 }
 
+async fn no_webhook_changes(tx: &TenantTx, of_b: &Belongings) {
+    assert!(webhooks::lock(tx, of_b.endpoint).await.unwrap().is_none());
+    assert!(!webhooks::disable(tx, of_b.endpoint, "no").await.unwrap());
+    assert!(!webhooks::delete(tx, of_b.endpoint).await.unwrap());
+    assert!(!webhooks::replay_delivery(tx, of_b.delivery).await.unwrap());
+    let until = tx.now();
+    let replayed = webhooks::replay_failed(tx, of_b.endpoint, until, 10).await;
+    assert_eq!(replayed.unwrap(), 0);
+    assert_eq!(webhooks::give_up_waiting(tx, of_b.endpoint, 10).await.unwrap(), 0);
+    assert_eq!(
+        webhooks::delete_deliveries(tx, of_b.endpoint, 10).await.unwrap(),
+        0
+    );
+}
+
 async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
     let (world, _, of_b) = world_without_row_security(db).await;
     let before = everything(&world.read(&world.b).await).await;
@@ -239,11 +255,7 @@ async fn no_change_reaches_a_foreign_row(db: &TestDatabase) {
     );
     assert!(messages::expire(&tx, foreign).await.unwrap().is_empty());
     assert!(messages::abandoned(&tx, foreign).await.unwrap().is_empty());
-    assert!(webhooks::lock(&tx, of_b.endpoint).await.unwrap().is_none());
-    assert!(!webhooks::disable(&tx, of_b.endpoint, "no").await.unwrap());
-    assert!(!webhooks::delete(&tx, of_b.endpoint).await.unwrap());
-    assert!(!webhooks::replay_delivery(&tx, of_b.delivery).await.unwrap());
-    assert_eq!(webhooks::replay_failed(&tx, of_b.endpoint).await.unwrap(), 0);
+    no_webhook_changes(&tx, &of_b).await;
     let renamed = SessionChange {
         display_name: Some(Some("taken".to_owned())),
         ..Default::default()

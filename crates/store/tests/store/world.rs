@@ -239,7 +239,7 @@ impl World {
             outcome: AttemptOutcome::Failed,
             was_sent: true,
         });
-        webhooks::conclude(&tx, endpoint, &ends.collect::<Vec<_>>())
+        webhooks::conclude(&tx, &claimed.endpoint, &ends.collect::<Vec<_>>())
             .await
             .unwrap();
         tx.commit().await.unwrap();

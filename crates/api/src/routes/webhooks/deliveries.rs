@@ -8,7 +8,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use wahana_domain::{
-    DeliveryState, EventId, Timestamp, WebhookAttempt, WebhookDelivery, WebhookDeliveryId, WebhookEndpointId,
+    DeliveryState, EventId, SessionId, Timestamp, WebhookAttempt, WebhookDelivery, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 use wahana_service::{
     FieldErrors,
@@ -34,6 +35,9 @@ pub(crate) struct DeliveryResource {
     event_number: i64,
     #[schema(value_type = String, format = Uuid)]
     event_id: EventId,
+    /// The session that the event is about; null for what concerns the organization, and for a test.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    session_id: Option<SessionId>,
     /// The name under which the receiver gets it.
     event: String,
     /// `waiting`, `delivered` or `failed`.
@@ -75,7 +79,8 @@ pub(crate) struct AttemptResource {
     status: Option<u16>,
     /// Why it failed, for people.
     error: Option<String>,
-    /// The beginning of the receiver's answer, at most four kilobytes.
+    /// The beginning of the receiver's answer, at most four kilobytes. Null for who may not be told the event, and for
+    /// events of messages in an organization that does not keep what messages say.
     answer: Option<String>,
 }
 
@@ -177,6 +182,7 @@ impl ListDeliveries {
         let limit = limit(self.limit, &mut errors);
         errors.finish(limit.map(|limit| DeliveryQuery {
             state,
+            sessions: None,
             before: before.map(Into::into),
             limit,
         }))
@@ -190,6 +196,7 @@ impl From<WebhookDelivery> for DeliveryResource {
             webhook_id: delivery.endpoint_id,
             event_number: delivery.event_number,
             event_id: delivery.event_id,
+            session_id: delivery.session_id,
             event: delivery.event_name,
             state: delivery.state.as_str(),
             attempts: delivery.attempts,

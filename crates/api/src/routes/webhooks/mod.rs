@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use wahana_domain::{SessionId, Timestamp, WebhookEndpoint, WebhookEndpointId};
+use wahana_domain::{SessionId, Timestamp, UserId, WebhookEndpoint, WebhookEndpointId};
 use wahana_service::{
     access::ManageWebhooks,
     webhooks::{self, CreatedEndpoint},
@@ -55,6 +55,9 @@ pub(crate) struct WebhookResource {
     /// Until when the secret before the present one signs too.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
+    /// The user who made it; null if the operator did.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    created_by: Option<UserId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -85,6 +88,7 @@ impl From<WebhookEndpoint> for WebhookResource {
             failing_since: endpoint.failing_since,
             last_event_number: endpoint.position,
             previous_secret_until: endpoint.previous_secret_until,
+            created_by: endpoint.created_by,
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
         }
