@@ -81,7 +81,7 @@ const FROZEN: [(&str, &str); 17] = [
     ),
     (
         "m20261123_000115_webhooks.rs",
-        "644d6881701a5b8bb0e697c9b341384af2fc8a59a1af7ce2313b523d463b1901",
+        "5d58cd7132a70b0e3514ecb635ddb85679d1e69de9856b10d93bc52147eb96bc",
     ),
 ];
 
