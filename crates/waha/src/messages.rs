@@ -73,6 +73,8 @@ pub struct Message {
     pub ack: Option<i64>,
     /// The message that it answers.
     pub reply_to: Option<ReplyTo>,
+    /// Whether it was sent through WAHA's API, and not by the account's phone or another of its devices.
+    pub is_from_api: bool,
 }
 
 impl fmt::Debug for Message {
@@ -224,6 +226,8 @@ pub(crate) struct WireMessage {
     v_cards: bool,
     #[serde(default, deserialize_with = "wire::object")]
     reply_to: Option<WireReplyTo>,
+    #[serde(default, deserialize_with = "wire::text")]
+    source: Option<String>,
     #[serde(default, rename = "_data", deserialize_with = "wire::object")]
     data: Option<Raw>,
 }
@@ -293,6 +297,7 @@ impl WireMessage {
             media,
             ack: self.ack,
             reply_to: self.reply_to.and_then(WireReplyTo::into_reply_to),
+            is_from_api: self.from_me && self.source.as_deref() == Some("api"),
             id,
         })
     }

@@ -15,6 +15,7 @@ mod pacing;
 mod privacy;
 mod queued;
 mod reading;
+mod recognised;
 mod sending;
 mod wahana;
 mod waiting_files;

@@ -28,9 +28,10 @@ use wahana_service::{
 };
 use wahana_store::{
     NewServer, NewUser, Store, Tenant, access_tokens,
+    activity::Tally,
     audit::{self, AuditQuery},
     media_files::{self, ExpectedFile},
-    messages::{self, MessageContent, NewMessage, Requester},
+    messages::{self, Ledger, MessageContent, MessageNews, NewMessage, Requester},
     sessions,
     upkeep::{self, Restriction},
 };
@@ -297,6 +298,19 @@ impl Wahana {
         let guard = stop.clone().drop_guard();
         tokio::spawn(async move { wahana_service::messages::dispatch(&services, &stop).await });
         guard
+    }
+
+    /// Applies what an event of WAHA's says of a message.
+    pub(crate) async fn hear(&self, news: &MessageNews) {
+        let tx = self.store.write(self.tenant).await.unwrap();
+        sessions::lock(&tx, self.session.id).await.unwrap();
+        let keys = [news.key.as_str()];
+        let mut ledger = Ledger::open(&tx, self.session.id, keys).await.unwrap();
+        ledger.hear(news);
+        let mut tally = Tally::new();
+        ledger.write(&tx, &mut tally).await.unwrap();
+        tally.write(&tx, self.session.id).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Gives the session this pace; null for none.

@@ -82,6 +82,7 @@ async fn receive(store: &Store, tenant: Tenant, session: SessionId, key: &str) {
         happened_at: tx.now(),
         text: None,
         reply_to: None,
+        is_from_api: false,
     });
     ledger.write(&tx, &mut Tally::new()).await.unwrap();
     tx.commit().await.unwrap();

@@ -195,6 +195,7 @@ fn message(
             .filter(|text| !text.is_empty())
             .map(|text| text.replace('\0', "")),
         reply_to: news.reply_to,
+        is_from_api: news.is_from_api,
         happened_at: sent_at.unwrap_or(happened_at).min(received_at),
     })
 }

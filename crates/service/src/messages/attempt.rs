@@ -295,9 +295,7 @@ impl Attempt {
             Fate::Waits(reason) => stored::put_back(&tx, id, reason).await?,
             Fate::Unknown => {
                 stored::set_outcome(&tx, id, DeliveryStatus::Unknown, NOT_KNOWN).await?;
-                if self.key.is_some() {
-                    stored::wait_to_settle(&tx, id, Some(tx.now().plus(super::settle::FIRST))).await?;
-                }
+                stored::wait_to_settle(&tx, id, Some(tx.now().plus(super::settle::FIRST))).await?;
             }
         }
         if let Some(restriction) = conclusion.restriction {

@@ -1,5 +1,6 @@
 //! Finding out what became of a message of which nobody knows whether it was sent: WAHA is asked for it by the key
-//! that wahana chose. It is sent again only if WAHA does not have it and the organization wants that.
+//! that wahana chose. It is sent again only if WAHA does not have it and the organization wants that. Where WAHA takes no
+//! key, the message's own event tells, if it can be recognised.
 
 use std::time::Duration;
 
@@ -68,6 +69,10 @@ pub(super) async fn settle(
         stored::wait_to_settle(&tx, message.id, None).await?;
         return Ok(tx.commit().await?);
     }
+    let said = match (said, &head.key) {
+        (Said::Never, None) => recognised(&tx, message).await?,
+        (said, _) => said,
+    };
     let age = now.since(message.updated_at);
     let mut outcome = None;
     match said {
@@ -95,6 +100,19 @@ pub(super) async fn settle(
         audit::record_for(&tx, &sender.actor(), operation, message.session_id, outcome).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// What WAHA's events say of a message that has no key.
+async fn recognised(tx: &TenantTx, message: &OutgoingMessage) -> Result<Said, ServiceError> {
+    let recognised = stored::recognise(tx, message).await?;
+    Ok(recognised.map_or(Said::Never, |recognised| {
+        Said::Has(waha_client::SentMessage {
+            id: recognised.waha_message_id,
+            key: recognised.key,
+            chat_id: message.chat_id.as_str().to_owned(),
+            timestamp: Some(recognised.happened_at.as_micros() / 1_000_000),
+        })
+    }))
 }
 
 /// Writes down that a message was not sent; says how that ends, unless it is sent again.

@@ -324,9 +324,7 @@ async fn sweep(services: &Services, due: DueSession) -> Result<(), ServiceError>
             continue;
         }
         stored::set_outcome(&tx, left.message.id, DeliveryStatus::Unknown, NOT_KNOWN).await?;
-        if left.key.is_some() {
-            stored::wait_to_settle(&tx, left.message.id, Some(tx.now().plus(settle::FIRST))).await?;
-        }
+        stored::wait_to_settle(&tx, left.message.id, Some(tx.now().plus(settle::FIRST))).await?;
         record(
             &tx,
             due,

@@ -33,6 +33,7 @@ pub struct Model {
     pub token_id: Option<String>,
     pub request_id: Option<String>,
     pub reply_to: Option<String>,
+    pub is_from_api: bool,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -142,7 +142,7 @@ pub async fn history(
 }
 
 /// When a message was sent or is to be sent, as the index has it.
-fn at() -> SimpleExpr {
+pub(super) fn at() -> SimpleExpr {
     Func::coalesce([Column::HappenedAt, Column::DueAt].map(|column| Expr::col(column.as_column_ref()))).into()
 }
 

@@ -6,6 +6,7 @@ mod described;
 mod history;
 mod news;
 mod queue;
+mod recognise;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel};
 use wahana_domain::{
@@ -22,6 +23,8 @@ pub use queue::{
     Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_others_before,
     has_queued_more_than, needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
 };
+
+pub use recognise::{Recognised, recognise};
 
 use crate::{
     StoreError, TenantTx,
@@ -89,6 +92,7 @@ fn to_row(tx: &TenantTx, new: &NewMessage<'_>) -> Model {
         token_id: new.requester.token.as_ref().map(|id| id.as_str().to_owned()),
         request_id: Some(new.requester.request_id.clone()),
         reply_to: None,
+        is_from_api: true,
     }
 }
 

@@ -12,7 +12,10 @@ use wahana_domain::{
     DeliveryStatus, Direction, MessageId, MessageKind, OrganizationId, SessionId, Timestamp,
 };
 
-use super::{announce, content};
+use super::{
+    announce, content,
+    recognise::{is_heard, look_again},
+};
 use crate::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
@@ -43,6 +46,8 @@ pub struct MessageNews {
     pub text: Option<String>,
     /// WhatsApp's own key of the message that it answers.
     pub reply_to: Option<String>,
+    /// Whether it was sent through WAHA's API, and not by the account's phone or another of its devices.
+    pub is_from_api: bool,
 }
 
 /// Texts and numbers are people's own.
@@ -156,6 +161,7 @@ impl Ledger {
             news.direction.as_str().clone_into(&mut row.direction);
             news.kind.as_str().clone_into(&mut row.kind);
             row.sender.clone_from(&news.sender);
+            row.is_from_api = news.is_from_api;
         }
         if row.reply_to.is_none() {
             row.reply_to.clone_from(&news.reply_to);
@@ -190,6 +196,8 @@ impl Ledger {
     /// Writes what is new, and counts it.
     pub async fn write(self, tx: &TenantTx, tally: &mut Tally) -> Result<(), StoreError> {
         let (mut new, mut texts) = (Vec::new(), Vec::new());
+        let session = self.session;
+        let mut may_be_expected = false;
         for Entry { before, after, text } in self.entries.into_values() {
             texts.extend(text.map(|Text(text)| (after.id, text)));
             if before.as_ref() == Some(&after) {
@@ -197,13 +205,18 @@ impl Ledger {
             }
             count(before.as_ref(), &after, tally);
             announce::changed(tx, before.as_ref(), &after);
+            may_be_expected |= is_heard(&after) && !before.as_ref().is_some_and(is_heard);
             match before {
                 None => new.push(after.into_active_model().reset_all()),
                 Some(_) => change(tx, after).await?,
             }
         }
         tx.insert_many(new).await?;
-        content::insert_missing(tx, texts).await
+        content::insert_missing(tx, texts).await?;
+        if may_be_expected {
+            look_again(tx, session).await?;
+        }
+        Ok(())
     }
 
     fn entry(&mut self, key: &str, direction: Direction) -> &mut Entry {
@@ -304,6 +317,7 @@ fn new_row(
         token_id: None,
         request_id: None,
         reply_to: None,
+        is_from_api: false,
     }
 }
 
@@ -341,6 +355,7 @@ async fn change(tx: &TenantTx, after: Model) -> Result<(), StoreError> {
         .set(Column::Sender, after.sender)
         .set(Column::HappenedAt, after.happened_at)
         .set(Column::ReplyTo, after.reply_to)
+        .set(Column::IsFromApi, after.is_from_api)
         .set(Column::UpdatedAt, tx.now().as_micros())
         .filter(Column::Id.eq(after.id))
         .run()

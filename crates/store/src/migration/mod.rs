@@ -21,6 +21,7 @@ mod m20261123_000095_message_history;
 mod m20261123_000110_paced_sending;
 mod m20261123_000111_queue_bound;
 mod m20261123_000115_webhooks;
+mod m20261123_000118_own_events;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000110_paced_sending::Migration),
             Box::new(m20261123_000111_queue_bound::Migration),
             Box::new(m20261123_000115_webhooks::Migration),
+            Box::new(m20261123_000118_own_events::Migration),
         ]
     }
 }

@@ -79,6 +79,7 @@ async fn hear(tx: &TenantTx, session: wahana_domain::SessionId, key: &str) -> Me
         happened_at: START,
         text: None,
         reply_to: None,
+        is_from_api: false,
     });
     let id = ledger.id_of(key).unwrap();
     ledger.write(tx, &mut Tally::new()).await.unwrap();

@@ -40,6 +40,7 @@ async fn hear(
         happened_at: at,
         text: Some(text.to_owned()),
         reply_to: None,
+        is_from_api: false,
     });
     ledger.write(&tx, &mut Tally::new()).await.unwrap();
     tx.commit().await.unwrap();

@@ -52,6 +52,7 @@ fn sent(world: &World) -> MessageNews {
         happened_at: world.clock.now(),
         text: None,
         reply_to: None,
+        is_from_api: false,
     }
 }
 

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 17] = [
+const FROZEN: [(&str, &str); 18] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -82,6 +82,10 @@ const FROZEN: [(&str, &str); 17] = [
     (
         "m20261123_000115_webhooks.rs",
         "5d58cd7132a70b0e3514ecb635ddb85679d1e69de9856b10d93bc52147eb96bc",
+    ),
+    (
+        "m20261123_000118_own_events.rs",
+        "8404a5ab7151ca145b2dc44275afc7abdc2097a1b0cb0b1053eccb07f25b17c3",
     ),
 ];
 

@@ -317,6 +317,7 @@ fn news(direction: Direction, at: Timestamp) -> MessageNews {
         happened_at: at,
         text: None,
         reply_to: None,
+        is_from_api: false,
     }
 }
 

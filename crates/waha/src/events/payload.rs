@@ -61,6 +61,8 @@ pub struct MessageNews {
     pub body: Option<String>,
     /// WhatsApp's own key of the message that it answers.
     pub reply_to: Option<String>,
+    /// Whether it was sent through WAHA's API, and not by the account's phone or another of its devices.
+    pub is_from_api: bool,
 }
 
 /// How far a message came.
@@ -193,6 +195,7 @@ impl EventEnvelope<'_> {
             ack: message.ack,
             body: message.body,
             reply_to: reply_to.filter(|key| is_word(key)),
+            is_from_api: message.is_from_api,
         })
     }
 
@@ -248,7 +251,7 @@ mod tests {
         let EventNews::Message(sent) = recorded(include_str!("fixtures/message.any.json")) else {
             panic!("it is a message");
         };
-        assert!(sent.from_me && sent.sender.is_none() && !sent.has_media);
+        assert!(sent.from_me && sent.is_from_api && sent.sender.is_none() && !sent.has_media);
         assert_eq!((sent.kind, sent.ack), (MessageKind::Text, Some(0)));
         assert_eq!(sent.chat_id, "15550001111@c.us");
         assert_eq!(sent.timestamp, Some(1_795_412_435));
