@@ -68,7 +68,30 @@ impl Demo {
     }
 
     fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
-        let address = self.variables["WAHANA_URL"].strip_prefix("http://").unwrap();
+        let (status, answer) = self.ask("WAHANA_URL", method, path, token, body);
+        (status, serde_json::from_str(&answer).unwrap())
+    }
+
+    /// What the receiver of Acme's webhook says of itself.
+    fn receiver(&self) -> Value {
+        let (status, answer) = self.ask("RECEIVER_URL", "GET", "/", "ACME_TOKEN", "");
+        assert_eq!(status, 200);
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Waits until it has taken so many deliveries.
+    fn received(&self, deliveries: u64) -> Value {
+        loop {
+            let receiver = self.receiver();
+            if receiver["deliveries"].as_u64().unwrap() >= deliveries {
+                return receiver;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(&self, server: &str, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        let address = self.variables[server].strip_prefix("http://").unwrap();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -81,7 +104,7 @@ impl Demo {
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap())
+        (status, body.to_owned())
     }
 
     fn command(&self, arguments: &[&str]) -> (bool, String) {
@@ -280,4 +303,27 @@ fn sessions_that_were_there_before_are_assigned_from_a_file() {
     }
     // What was assigned once is not assigned again.
     assert!(!assign("simulated,left-over,Globex,front-desk", &[]).0);
+}
+
+#[test]
+fn what_the_receiver_missed_while_it_was_stopped_is_delivered() {
+    let demo = Demo::start();
+    let control = |path| demo.ask("RECEIVER_URL", "POST", path, "ACME_TOKEN", "");
+    let text = r#"{"to": "+15550100042", "text": "Hello from wahana"}"#;
+    let send = || {
+        let (status, sent) = demo.call("POST", "/api/waha/sessions/support/send-text", "ACME_TOKEN", text);
+        assert_eq!(status, 200, "{sent}");
+    };
+    send();
+    let before = demo.received(1);
+    assert_eq!(before["is_running"], true);
+    assert_eq!(control("/stop").0, 200);
+    assert_eq!(demo.receiver()["is_running"], false);
+    send();
+    assert_eq!(control("/start").0, 200);
+    let after = demo.received(before["deliveries"].as_u64().unwrap() + 1);
+    assert_eq!(
+        (&after["is_running"], &after["wrongly_signed"]),
+        (&true.into(), &0.into())
+    );
 }

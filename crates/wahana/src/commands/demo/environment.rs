@@ -5,22 +5,23 @@ use std::{fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _
 use anyhow::Context as _;
 use wahana_domain::{Role, Secret};
 
-use super::world::World;
+use super::{receiver::Receiver, world::World};
 
 /// Names and values, in the order in which they are written.
 pub(super) type Variables = Vec<(String, String)>;
 
 pub(super) fn variables(
     url: &str,
-    waha_url: &str,
-    waha_key: &Secret,
+    (waha_url, waha_key): (&str, &Secret),
     world: &World,
+    receiver: &Receiver,
     folder: &Path,
 ) -> Variables {
     let mut variables = vec![
         ("WAHANA_URL".to_owned(), url.to_owned()),
         ("WAHA_URL".to_owned(), waha_url.trim_end_matches('/').to_owned()),
         ("WAHA_API_KEY".to_owned(), waha_key.expose().to_owned()),
+        ("RECEIVER_URL".to_owned(), receiver.control_url()),
     ];
     for tenant in &world.organizations {
         let name = tenant.name.to_uppercase();
@@ -100,6 +101,11 @@ These and the tokens of the other roles are in {env_file}. Paste:
   curl -sf '{url}/api/waha/sessions/shop/qr?wait=10' -H 'Authorization: Bearer {acme}' \
     -H 'Accept: image/png' -o shop.png
 
+  # Stop the program that Acme's events are delivered to, whose words appear here, and start it again: what it
+  # missed is delivered by and by.
+  curl -s -X POST '{receiver}/stop'
+  curl -s -X POST '{receiver}/start'
+
   # Who did what.
   curl -s '{url}/api/waha/audit-log' -H 'Authorization: Bearer {acme}'
 
@@ -108,6 +114,7 @@ Ctrl-C ends it.
         waha_url = value("WAHA_URL"),
         waha_key = value("WAHA_API_KEY"),
         platform = value("PLATFORM_TOKEN"),
+        receiver = value("RECEIVER_URL"),
         env_file = env_file.display(),
     )
 }

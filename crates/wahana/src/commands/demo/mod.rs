@@ -3,6 +3,7 @@
 
 mod environment;
 mod lock;
+mod receiver;
 mod world;
 
 use std::{
@@ -19,6 +20,7 @@ use waha_sim::{RestartLoss, WahaSim};
 use wahana_domain::Secret;
 use wahana_store::migrate;
 
+use self::receiver::Receiver;
 use super::serve;
 use crate::{
     config::{Given, Settings, create_key_file},
@@ -57,7 +59,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let _held = lock::hold(&folder)?;
     remove(&env_file)?;
     let listen = free_address(arguments.listen).await?;
-    let settings = set_up(&folder, listen, arguments.chaos)?;
+    let (receiver, listeners) = Receiver::bind().await?;
+    let settings = set_up(&folder, listen, &receiver, arguments.chaos)?;
     migrate(&settings.database).await?;
 
     let key = Secret::generate();
@@ -68,11 +71,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .start()
         .await
         .context("the simulated WAHA cannot start")?;
-    let world = world::populate(&settings, &waha, &key).await?;
+    let world = world::populate(&settings, &waha, &key, &receiver.hook_url()).await?;
+    let secret = world.webhook_secret.clone();
+    receiver.serve(listeners, secret, settings.limits).await?;
     waha.set_traffic(MESSAGES_PER_MINUTE);
 
     let url = format!("http://{listen}");
-    let variables = environment::variables(&url, &waha.base_url(), &key, &world, &folder);
+    let variables = environment::variables(&url, (&waha.base_url(), &key), &world, &receiver, &folder);
     let announce = tokio::spawn({
         let env_file = env_file.clone();
         async move {
@@ -116,7 +121,12 @@ async fn free_address(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
 
 /// Makes the demo's folder anew, with keys and a configuration, so that the command line works on it:
 /// `wahana --config target/demo/wahana.toml …`.
-fn set_up(folder: &Path, listen: SocketAddr, is_chaotic: bool) -> anyhow::Result<Settings> {
+fn set_up(
+    folder: &Path,
+    listen: SocketAddr,
+    receiver: &Receiver,
+    is_chaotic: bool,
+) -> anyhow::Result<Settings> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))?;
     }
@@ -126,8 +136,9 @@ fn set_up(folder: &Path, listen: SocketAddr, is_chaotic: bool) -> anyhow::Result
     let configuration = folder.join("wahana.toml");
     let database = folder.join("wahana.db");
     let text = format!(
-        "listen = {listen:?}\npublic_url = {url:?}\nhook_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = {level:?}\n",
+        "listen = {listen:?}\npublic_url = {url:?}\nhook_url = {url:?}\n\n[database]\nurl = {database:?}\n\n[keys]\nfile = {keys:?}\n\n[log]\nlevel = {level:?}\n\n[webhooks]\nallow = [{receiver:?}]\n",
         level = if is_chaotic { TELLING } else { "warn" },
+        receiver = receiver.address().to_string(),
         listen = listen.to_string(),
         url = format!("http://{listen}"),
         database = format!("sqlite://{}", database.display()),

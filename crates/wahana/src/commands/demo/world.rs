@@ -1,13 +1,17 @@
 //! What is in the demo: two organizations with people of every role, and sessions in every state.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use waha_sim::{SessionSeed, Status, WahaSim};
 use wahana_domain::{
     Abilities, EmailAddress, NewPassword, OrganizationId, OrganizationLimits, Role, Secret, SessionName,
+    WebhookSecret, WebhookStyle,
 };
 use wahana_service::{
-    Operator, Services,
+    Context, Operator, PresentedCredential, RequestOrigin, Services,
+    access::Granted,
     adoption::{self, Assignment},
     platform::{
         access_tokens::{self, NewMemberToken},
@@ -17,6 +21,7 @@ use wahana_service::{
         tokens::{self, NewPlatformToken},
         users::{self, NewUser},
     },
+    webhooks::{self, NewWebhook},
 };
 
 use crate::config::Settings;
@@ -26,6 +31,8 @@ pub(super) struct World {
     pub(super) organizations: Vec<Tenant>,
     /// The bearer token of the platform administrator.
     pub(super) platform_token: String,
+    /// What signs the deliveries of Acme's webhook.
+    pub(super) webhook_secret: WebhookSecret,
 }
 
 /// An organization of the demo.
@@ -63,8 +70,15 @@ const NEVER_SCANNED: (&str, &str) = ("Acme", "new-phone");
 /// A session on WAHA that belongs to nobody.
 const UNASSIGNED: (&str, &str) = ("left-over", "15550100009");
 const SERVER: &str = "simulated";
+/// The organization that has a webhook.
+const WITH_WEBHOOK: &str = "Acme";
 
-pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) -> anyhow::Result<World> {
+pub(super) async fn populate(
+    settings: &Settings,
+    waha: &WahaSim,
+    key: &Secret,
+    webhook_url: &str,
+) -> anyhow::Result<World> {
     let services = super::super::open(settings).await?;
     let operator = Operator::CommandLine;
     let server = NewServer {
@@ -79,10 +93,14 @@ pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) 
     let hook = hooks::get(&services, &operator, server.id, false).await?;
     waha.set_global_hook(global_hook(&hook)?);
     let mut organizations = Vec::new();
+    let mut webhook_secret = None;
     for name in ["Acme", "Globex"] {
-        let (id, tenant) = organization(&services, &operator, name).await?;
+        let (id, tenant, owner) = organization(&services, &operator, name).await?;
         sessions(&services, &operator, waha, name, id).await?;
         organizations.push(tenant);
+        if name == WITH_WEBHOOK {
+            webhook_secret = Some(webhook(&services, &owner, webhook_url).await?);
+        }
     }
     let (name, number) = UNASSIGNED;
     waha.add_session(SessionSeed::new(name).phone(number));
@@ -91,6 +109,7 @@ pub(super) async fn populate(settings: &Settings, waha: &WahaSim, key: &Secret) 
     Ok(World {
         organizations,
         platform_token,
+        webhook_secret: webhook_secret.context("nobody has a webhook")?,
     })
 }
 
@@ -109,7 +128,7 @@ async fn organization(
     services: &Services,
     operator: &Operator,
     name: &'static str,
-) -> anyhow::Result<(OrganizationId, Tenant)> {
+) -> anyhow::Result<(OrganizationId, Tenant, PresentedCredential)> {
     let new = NewOrganization {
         name: name.to_owned(),
         country: None,
@@ -121,6 +140,7 @@ async fn organization(
     let domain = name.to_lowercase();
     let (owner_email, owner_password) = (format!("owner@{domain}.example"), Secret::generate());
     let mut member_tokens = Vec::new();
+    let mut owner = None;
     for role in Role::ALL.into_iter().rev() {
         let email = EmailAddress::parse(&format!("{role}@{domain}.example"))?;
         let password = (role == Role::Owner)
@@ -143,6 +163,12 @@ async fn organization(
             expires_at: None,
         };
         let created = access_tokens::create(services, operator, token).await?;
+        if role == Role::Owner {
+            owner = Some(PresentedCredential::Token {
+                id: created.token.id.clone(),
+                secret: created.secret.hash(),
+            });
+        }
         member_tokens.push((role, format!("{}|{}", created.token.id, created.secret.expose())));
     }
     let owner_password = owner_password.expose().to_owned();
@@ -154,7 +180,36 @@ async fn organization(
             owner_email,
             owner_password,
         },
+        owner.context("an organization of the demo has no owner")?,
     ))
+}
+
+/// A webhook, as an owner makes one. Says what signs it.
+async fn webhook(
+    services: &Services,
+    owner: &PresentedCredential,
+    url: &str,
+) -> anyhow::Result<WebhookSecret> {
+    let identity = services.callers().identify(owner).await?;
+    let identity = identity.context("an owner of the demo is unknown")?;
+    let context = Context {
+        caller: identity
+            .caller(None)
+            .ok()
+            .context("an owner of the demo may do nothing")?,
+        origin: RequestOrigin::new("demo".to_owned(), None),
+    };
+    let new = NewWebhook {
+        url: url.to_owned(),
+        description: Some("The program of the demo that says what arrives".to_owned()),
+        style: WebhookStyle::Standard,
+        events: None,
+        sessions: None,
+        headers: BTreeMap::new(),
+        secret: None,
+    };
+    let created = webhooks::create(services, &Granted::check(context)?, new).await?;
+    Ok(created.secret)
 }
 
 /// The organization's sessions are on the simulated WAHA already, as on a WAHA that was there first.
