@@ -170,6 +170,8 @@ pub struct WebhookReceiver {
     port: ReservedPort,
     state: Arc<State>,
     accepting: Mutex<Option<JoinHandle<()>>>,
+    /// Where connections wait while it is frozen.
+    frozen: Mutex<Option<TcpListener>>,
     connections: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -215,6 +217,7 @@ impl WebhookReceiver {
                 }),
             }),
             accepting: Mutex::default(),
+            frozen: Mutex::default(),
             connections: Arc::default(),
         };
         receiver.resume()?;
@@ -275,8 +278,17 @@ impl WebhookReceiver {
         open.shutdown().await;
     }
 
+    /// Ends every connection and lets new ones wait, like a program that is frozen: what is sent to it does not arrive,
+    /// also not when it takes requests again.
+    pub async fn freeze(&self) -> io::Result<()> {
+        self.stop().await;
+        *lock(&self.frozen) = Some(self.port.listen()?);
+        Ok(())
+    }
+
     /// Takes requests again, at the same address.
     pub fn resume(&self) -> io::Result<()> {
+        lock(&self.frozen).take();
         let mut accepting = lock(&self.accepting);
         if accepting.is_none() {
             let listener = self.port.listen()?;

@@ -67,6 +67,19 @@ async fn it_can_be_stopped_and_started_again() {
     assert_eq!(receiver.requests().len(), 2);
 }
 
+#[tokio::test]
+async fn what_is_sent_to_a_frozen_one_does_not_arrive() {
+    let receiver = WebhookReceiver::start().unwrap();
+    receiver.freeze().await.unwrap();
+    let mut waiting = TcpStream::connect(receiver.address()).await.unwrap();
+    let request = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    waiting.write_all(request).await.unwrap();
+    receiver.resume().unwrap();
+    assert_eq!(waiting.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    assert!(post(&receiver, "", "later").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(receiver.requests().len(), 1);
+}
+
 /// Codes were made with Python's `hmac`, those of Standard Webhooks from the specification's example.
 #[tokio::test]
 async fn signatures_of_both_styles_are_known() {

@@ -1,8 +1,10 @@
 //! Processes that die, freeze and come back, over a real WAHA simulator.
 
+mod delivering;
 mod killed;
 mod leaders;
 mod process;
 mod sending;
+mod told;
 mod torture;
 mod world;

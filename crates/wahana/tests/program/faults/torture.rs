@@ -134,7 +134,11 @@ async fn hand_in_for(world: &World<'_>, process: &Process, handed_in: &mut Hande
         }
         let answers = join_all(batch.iter().map(|number| {
             let session = format!("s{}", number % SESSIONS);
-            async move { world.hand_in(process, &session, &text(*number)).await }
+            async move {
+                world
+                    .hand_in(&world.bearer, process, &session, &text(*number))
+                    .await
+            }
         }));
         let left = end
             .saturating_duration_since(Instant::now())

@@ -27,8 +27,9 @@ pub(super) struct World<'a> {
     /// For the processes' logs.
     pub(super) folder: TempDir,
     pub(super) sim: WahaSim,
-    http: reqwest::Client,
-    bearer: String,
+    pub(super) http: reqwest::Client,
+    /// What the owner of the organization Shops says who they are with.
+    pub(super) bearer: String,
     hook_path: String,
     hook_key: SecretString,
     processes: AtomicU32,
@@ -56,19 +57,13 @@ impl<'a> World<'a> {
         installation
             .add_server("one", &sim.base_url(), UPSTREAM_KEY)
             .expect_success();
-        let run = |line: &str| {
-            let arguments: Vec<&str> = line.split(' ').collect();
-            installation.run(&arguments)
-        };
-        let hook = run("--json servers hook one").json();
-        run("organizations create --name Shops").expect_success();
-        run("users create --email owner@example.com --organization Shops --role owner").expect_success();
-        let token = run("--json tokens create --organization Shops --user owner@example.com").json();
+        let hook = installation.run(&["--json", "servers", "hook", "one"]).json();
+        let bearer = owner_of(&installation, "Shops");
         let hook_path = hook["WHATSAPP_HOOK_URL"].as_str().unwrap();
         Self {
             hook_path: hook_path.strip_prefix(HOOK_URL).unwrap().to_owned(),
             hook_key: hook["WHATSAPP_HOOK_HMAC_KEY"].as_str().unwrap().into(),
-            bearer: format!("Bearer {}", token["bearer"].as_str().unwrap()),
+            bearer,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             folder: tempfile::tempdir().unwrap(),
             processes: AtomicU32::new(0),
@@ -82,10 +77,26 @@ impl<'a> World<'a> {
         self.processes.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Makes an organization besides Shops, and says what its owner says who they are with.
+    pub(super) fn organization(&self, name: &str) -> String {
+        owner_of(&self.installation, name)
+    }
+
     /// Makes a session, which starts or not, and says what it is called on WAHA.
     pub(super) async fn session(&self, process: &Process, name: &str, starts: bool) -> String {
+        self.session_of(&self.bearer, process, name, starts).await
+    }
+
+    /// The same for another organization; names are not to be those of another's sessions.
+    pub(super) async fn session_of(
+        &self,
+        bearer: &str,
+        process: &Process,
+        name: &str,
+        starts: bool,
+    ) -> String {
         let url = format!("http://{}/api/waha/sessions", process.address);
-        let request = self.http.post(url).header("authorization", &self.bearer);
+        let request = self.http.post(url).header("authorization", bearer);
         // NOWEB keeps messages, and can be asked for them, only with its store.
         let configuration = json!({"noweb": {"store": {"enabled": true}}});
         let body = json!({"session_name": name, "start": starts, "configuration": configuration});
@@ -115,12 +126,18 @@ impl<'a> World<'a> {
     }
 
     /// Hands in a text with a key of its own; says which message it is, if that was answered.
-    pub(super) async fn hand_in(&self, process: &Process, session: &str, text: &str) -> Option<String> {
+    pub(super) async fn hand_in(
+        &self,
+        bearer: &str,
+        process: &Process,
+        session: &str,
+        text: &str,
+    ) -> Option<String> {
         let url = format!("http://{}/api/waha/sessions/{session}/send-text", process.address);
         let request = self
             .http
             .post(url)
-            .header("authorization", &self.bearer)
+            .header("authorization", bearer)
             .header("prefer", "respond-async")
             .header("idempotency-key", text);
         let body = json!({"to": "+15550102030", "text": text});
@@ -131,9 +148,20 @@ impl<'a> World<'a> {
         Some(answer["data"]["message_id"].as_str().unwrap().to_owned())
     }
 
-    /// The same, paired with a number, and wahana knows that it works.
+    /// Makes a session that is paired with a number, and wahana knows that it works.
     pub(super) async fn working(&self, process: &Process, name: &str, number: &str) -> String {
-        let waha_name = self.session(process, name, true).await;
+        self.working_of(&self.bearer, process, name, number).await
+    }
+
+    /// The same for another organization.
+    pub(super) async fn working_of(
+        &self,
+        bearer: &str,
+        process: &Process,
+        name: &str,
+        number: &str,
+    ) -> String {
+        let waha_name = self.session_of(bearer, process, name, true).await;
         self.sim.wait_for_status(&waha_name, Status::ScanQrCode).await;
         self.sim.pair_with(&waha_name, number).unwrap();
         self.sim.wait_for_status(&waha_name, Status::Working).await;
@@ -174,6 +202,20 @@ impl<'a> World<'a> {
     pub(super) fn calls(&self, route: &str) -> u64 {
         self.sim.counts().route(route)
     }
+}
+
+/// Makes an organization with an owner, and says what they say who they are with.
+fn owner_of(installation: &Installation, organization: &str) -> String {
+    let email = format!("owner@{}.example", organization.to_lowercase());
+    let run = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        installation.run(&arguments)
+    };
+    run(&format!("organizations create --name {organization}")).expect_success();
+    let user = format!("users create --email {email} --organization {organization} --role owner");
+    run(&user).expect_success();
+    let token = format!("--json tokens create --organization {organization} --user {email}");
+    format!("Bearer {}", run(&token).json()["bearer"].as_str().unwrap())
 }
 
 /// Looks again and again until something is so; the test runner ends a test that waits in vain.

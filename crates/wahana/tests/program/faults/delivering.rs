@@ -1,0 +1,164 @@
+//! A process that is killed while events are delivered: every event reaches its organization's receiver, with the
+//! same id if it comes again, and nobody else's.
+
+use waha_sim::WahaSim;
+use wahana_testkit::{database::TestDatabase, on_both_databases, receiver::Answer};
+
+use super::{
+    process::Process,
+    told::{self, Told, all_told, pass_time_of_the_dead},
+    world::{World, eventually},
+};
+
+on_both_databases!(where_a_process_is_killed_every_event_reaches_its_own_receiver);
+
+/// Where in a delivery the process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The event became a delivery, which nobody has taken.
+    FannedOut,
+    /// A process has it, and the receiver has heard nothing.
+    Claimed,
+    /// The receiver has it and did not answer.
+    Asked,
+    /// The receiver took it, and that is not written down.
+    Answered,
+    /// That is written down.
+    Concluded,
+}
+
+impl Step {
+    const ALL: [Self; 5] = [
+        Self::FannedOut,
+        Self::Claimed,
+        Self::Asked,
+        Self::Answered,
+        Self::Concluded,
+    ];
+
+    /// What the database must not do, so that a process comes to this step and no further.
+    const fn refused(self) -> Option<&'static str> {
+        match self {
+            Self::FannedOut => Some("UPDATE ON webhook_deliveries"),
+            Self::Answered => Some("INSERT ON webhook_attempts"),
+            Self::Claimed | Self::Asked | Self::Concluded => None,
+        }
+    }
+
+    /// Whether receivers hear of the same event again.
+    const fn repeats(self) -> bool {
+        matches!(self, Self::Asked | Self::Answered)
+    }
+
+    async fn hold(self, world: &World<'_>, told: &[Told; 2]) {
+        if let Some(refused) = self.refused() {
+            world
+                .database
+                .execute_unguarded(&hold(world.database, refused))
+                .await;
+        }
+        for Told { receiver, .. } in told {
+            match self {
+                Self::Claimed => receiver.freeze().await.unwrap(),
+                Self::Asked => receiver.answer_otherwise(Answer::hang()),
+                Self::FannedOut | Self::Answered | Self::Concluded => {}
+            }
+        }
+    }
+
+    async fn let_go(self, world: &World<'_>, told: &[Told; 2]) {
+        if let Some(refused) = self.refused() {
+            world
+                .database
+                .execute_unguarded(&let_go(world.database, refused))
+                .await;
+        }
+        for Told { receiver, .. } in told {
+            receiver.answer_otherwise(Answer::status(200));
+            receiver.resume().unwrap();
+        }
+    }
+
+    /// Waits until deliveries to both receivers are there, which had so many requests before.
+    async fn is_reached(self, world: &World<'_>, process: &Process, told: &[Told; 2], before: [usize; 2]) {
+        let waiting = |also: &str| {
+            format!(
+                "SELECT CAST(count(DISTINCT endpoint_id) AS TEXT) FROM webhook_deliveries
+                 WHERE state = 'waiting'{also}"
+            )
+        };
+        let has_more = || (0..2).all(|number| told[number].receiver.requests().len() > before[number]);
+        match self {
+            Self::FannedOut => eventually(async || world.number(&waiting("")).await == 2).await,
+            Self::Claimed => {
+                eventually(async || world.number(&waiting(" AND lease_epoch > 0")).await == 2).await;
+            }
+            Self::Asked => eventually(async || has_more()).await,
+            Self::Answered => {
+                let refusal = "what came of deliveries could not be written down";
+                eventually(async || has_more() && process.said(refusal)).await;
+            }
+            Self::Concluded => {
+                eventually(async || has_more()).await;
+                all_told(world).await;
+            }
+        }
+    }
+}
+
+async fn where_a_process_is_killed_every_event_reaches_its_own_receiver(database: &TestDatabase) {
+    let world = World::with(database, WahaSim::builder(), told::SETTINGS).await;
+    let mut process = Process::start(&world, "all").await;
+    let bearers = [world.bearer.clone(), world.organization("Others")];
+    let told = [
+        Told::new(&world, &process, "Shops", &bearers[0]).await,
+        Told::new(&world, &process, "Others", &bearers[1]).await,
+    ];
+    for step in Step::ALL {
+        let before = [&told[0], &told[1]].map(|told| told.receiver.requests().len());
+        let known = [&told[0], &told[1]].map(repeated);
+        step.hold(&world, &told).await;
+        for (bearer, organization) in bearers.iter().zip(["shops", "others"]) {
+            let session = format!("{organization}-{step:?}").to_lowercase();
+            world.session_of(bearer, &process, &session, false).await;
+        }
+        step.is_reached(&world, &process, &told, before).await;
+        process.kill();
+        step.let_go(&world, &told).await;
+        pass_time_of_the_dead(&world).await;
+        process = Process::start(&world, "all").await;
+        all_told(&world).await;
+        for (told, known) in told.iter().zip(known) {
+            told.assert_told_all(&world).await;
+            assert_eq!(repeated(told) > known, step.repeats(), "{step:?}");
+        }
+    }
+}
+
+/// How many events came more than once.
+fn repeated(told: &Told) -> usize {
+    let deliveries = told.deliveries();
+    deliveries.values().filter(|requests| requests.len() > 1).count()
+}
+
+/// Lets the database refuse something.
+fn hold(database: &TestDatabase, what: &str) -> String {
+    if database.is_postgres() {
+        format!(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+             CREATE TRIGGER hold BEFORE {what} FOR EACH ROW EXECUTE FUNCTION hold()"
+        )
+    } else {
+        format!("CREATE TRIGGER hold BEFORE {what} BEGIN SELECT RAISE(ABORT, 'not now'); END")
+    }
+}
+
+fn let_go(database: &TestDatabase, what: &str) -> String {
+    if database.is_postgres() {
+        let table = what.rsplit(' ').next().unwrap();
+        format!("DROP TRIGGER hold ON {table}; DROP FUNCTION hold()")
+    } else {
+        "DROP TRIGGER hold".to_owned()
+    }
+}
