@@ -1,5 +1,6 @@
-//! Processes that are killed at random while messages are handed in and go out. By default for some seconds; for as
-//! long as one wants with `cargo xtask torture`.
+//! Processes that are killed at random while messages of two organizations are handed in and go out, and each
+//! organization's events are delivered to a receiver of its own. By default for some seconds; for as long as one wants
+//! with `cargo xtask torture`.
 
 #![expect(
     clippy::print_stdout,
@@ -18,6 +19,7 @@ use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use super::{
     process::Process,
+    told::{self, Told, all_told, pass_time_of_the_dead},
     world::{World, eventually},
 };
 
@@ -30,6 +32,8 @@ on_both_databases!(
 const SECONDS: &str = "WAHANA_TORTURE_SECONDS";
 /// A process that is killed has the lanes of its sessions for some seconds more, so there are many sessions.
 const SESSIONS: usize = 12;
+/// Whose they are, in turn.
+const ORGANIZATIONS: [&str; 2] = ["Shops", "Others"];
 /// How many requests are under way at a time.
 const AT_ONCE: usize = 6;
 /// A process gives up on WAHA after so long here, and its messages are accounted for some seconds later.
@@ -66,24 +70,42 @@ impl Chance {
 }
 
 /// Texts by their numbers: what was handed in, and which messages wahana made of it.
-#[derive(Default)]
 struct HandedIn {
+    /// What the organizations' owners say who they are with.
+    bearers: [String; 2],
     next: usize,
     /// Sent and not answered, to be sent again with the same key.
     unanswered: Vec<usize>,
     messages: BTreeMap<usize, String>,
 }
 
+impl HandedIn {
+    fn new(bearers: [String; 2]) -> Self {
+        Self {
+            bearers,
+            next: 0,
+            unanswered: Vec::new(),
+            messages: BTreeMap::new(),
+        }
+    }
+}
+
 async fn random_kills(database: &TestDatabase, version: &str) {
     let seconds = std::env::var(SECONDS).map_or(8, |seconds| seconds.parse().unwrap());
     let sim = WahaSim::builder().version(version);
-    let world = World::with(database, sim, SETTINGS).await;
+    let world = World::with(database, sim, &format!("{SETTINGS}{}", told::SETTINGS)).await;
     let mut process = Process::start(&world, "all").await;
+    let bearers = [world.bearer.clone(), world.organization(ORGANIZATIONS[1])];
+    let told = [
+        Told::new(&world, &process, ORGANIZATIONS[0], &bearers[0]).await,
+        Told::new(&world, &process, ORGANIZATIONS[1], &bearers[1]).await,
+    ];
     for number in 0..SESSIONS {
         let phone = format!("1555000{number:04}");
-        world.working(&process, &format!("s{number}"), &phone).await;
+        let bearer = &bearers[organization_of(number)];
+        world.working_of(bearer, &process, &session(number), &phone).await;
     }
-    let (mut chance, mut handed_in, mut kills) = (Chance::new(), HandedIn::default(), 0);
+    let (mut chance, mut handed_in, mut kills) = (Chance::new(), HandedIn::new(bearers), 0);
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         let life = Duration::from_millis(50 + chance.below(1_500));
@@ -120,7 +142,19 @@ async fn random_kills(database: &TestDatabase, version: &str) {
         handed_in.messages.len(),
         "each was made once, however often it was handed in"
     );
-    println!("{kills} kills, {made} messages: {ends:?}");
+
+    // A killed process has for two minutes what it tried to deliver.
+    process.kill();
+    pass_time_of_the_dead(&world).await;
+    let _process = Process::start(&world, "all").await;
+    all_told(&world).await;
+    let (mut events, mut deliveries) = (0, 0);
+    for told in &told {
+        told.assert_told_all(&world).await;
+        events += told.deliveries().len();
+        deliveries += told.receiver.requests().len();
+    }
+    println!("{kills} kills, {made} messages: {ends:?}; {events} events, {deliveries} deliveries");
 }
 
 /// Hands texts in until the process has lived so long; at least what was not answered before.
@@ -133,11 +167,11 @@ async fn hand_in_for(world: &World<'_>, process: &Process, handed_in: &mut Hande
             handed_in.next += 1;
         }
         let answers = join_all(batch.iter().map(|number| {
-            let session = format!("s{}", number % SESSIONS);
+            let session = number % SESSIONS;
+            let bearer = &handed_in.bearers[organization_of(session)];
             async move {
-                world
-                    .hand_in(&world.bearer, process, &session, &text(*number))
-                    .await
+                let name = self::session(session);
+                world.hand_in(bearer, process, &name, &text(*number)).await
             }
         }));
         let left = end
@@ -154,6 +188,17 @@ async fn hand_in_for(world: &World<'_>, process: &Process, handed_in: &mut Hande
             return;
         }
     }
+}
+
+/// Which of the organizations has the session of this number.
+const fn organization_of(session: usize) -> usize {
+    session % ORGANIZATIONS.len()
+}
+
+/// What the session of this number is called.
+fn session(number: usize) -> String {
+    let organization = ORGANIZATIONS[organization_of(number)].to_lowercase();
+    format!("{organization}-{number}")
 }
 
 fn text(number: usize) -> String {
