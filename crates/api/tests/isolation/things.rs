@@ -255,7 +255,8 @@ async fn webhooks(app: &TestApp, home: Home, count: usize) -> Vec<(Thing, Thing)
             url: "https://receiver.example/".to_owned(),
             description: None,
             style: WebhookStyle::Standard,
-            events: None,
+            // What whoever manages webhooks may be told: who changes one must be allowed to be told all that it is.
+            events: Some(vec!["webhook.endpoint_disabled".to_owned()]),
             sessions: Some(vec![session.id]),
             headers: Vec::new(),
             secret: WebhookSecret::generate(),
