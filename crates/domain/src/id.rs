@@ -79,6 +79,8 @@ ids! {
     MessageId;
     /// A file of a message, or of one that is to be sent.
     MediaFileId;
+    /// The erasure of a chat.
+    ErasureId;
     /// A row of the audit log.
     AuditEntryId;
     /// Something that happened in an organization, as it is told to the organization.

@@ -7,6 +7,7 @@ mod ability;
 mod audit;
 mod chat_id;
 mod email;
+mod erasure;
 mod error_code;
 mod id;
 mod job;
@@ -40,10 +41,12 @@ pub use ability::{Abilities, Ability, UnknownAbility};
 pub use audit::{ActorKind, AuditEntry, AuditOutcome};
 pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
+pub use erasure::Erasure;
 pub use error_code::ErrorCode;
 pub use id::{
-    AuditEntryId, EventId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId, PasswordResetId,
-    ProcessId, ServerId, SessionId, SignInId, UserId, WebhookAttemptId, WebhookDeliveryId, WebhookEndpointId,
+    AuditEntryId, ErasureId, EventId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId,
+    PasswordResetId, ProcessId, ServerId, SessionId, SignInId, UserId, WebhookAttemptId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};

@@ -4,11 +4,11 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use wahana_domain::{
-    Ability, AccessToken, Invitation, InvitationId, Member, MessageId, OutgoingMessage, Session, SessionId,
-    TokenId, UserId, WebhookDelivery, WebhookEndpoint,
+    Ability, AccessToken, Erasure, ErasureId, Invitation, InvitationId, Member, MessageId, OutgoingMessage,
+    Session, SessionId, TokenId, UserId, WebhookDelivery, WebhookEndpoint,
 };
 use wahana_store::{
-    Caller, PresentedCredential, TenantTx, access_tokens, invitations, members,
+    Caller, PresentedCredential, TenantTx, access_tokens, erasures, invitations, members,
     messages::{self, KnownMessage, Requester},
     sessions::{SessionNamed, SessionReference},
     webhooks,
@@ -294,6 +294,19 @@ impl Owned<Member> {
         members::get(&tx, id)
             .await?
             .map(|member| Self(Arc::new(member)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<Erasure> {
+    /// Finds the erasure with this id; [`ServiceError::NotFound`] if it is another organization's too.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Erasure");
+        let id: ErasureId = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        erasures::get(&tx, id)
+            .await?
+            .map(|erasure| Self(Arc::new(erasure)))
             .ok_or_else(not_found)
     }
 }

@@ -13,6 +13,7 @@ mod background;
 pub mod chats;
 pub mod contacts;
 mod context;
+pub mod erasures;
 mod error;
 pub mod events;
 mod fields;

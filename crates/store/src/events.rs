@@ -3,7 +3,10 @@
 //! They are stored before WAHA is answered, by whoever took them in, and applied afterwards, in order of each
 //! session, with what they change in one transaction.
 
-use sea_orm::{ColumnTrait, Order, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Order,
+    sea_query::{Expr, SimpleExpr},
+};
 use uuid::Uuid;
 use wahana_domain::{ServerId, SessionId, Timestamp};
 
@@ -91,6 +94,11 @@ impl std::fmt::Debug for StoredEvent {
             .field("event_id", &self.event_id)
             .finish_non_exhaustive()
     }
+}
+
+/// Written out, because neither database sees from a parameter that a partial index holds the row.
+pub(crate) fn is_waiting() -> SimpleExpr {
+    Expr::cust("waha_events.state = 'waiting'")
 }
 
 /// The first events of a session that wait to be applied, in the order in which they happened.

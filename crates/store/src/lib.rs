@@ -13,6 +13,8 @@ mod callers;
 mod commit_news;
 mod connection;
 mod entity;
+mod erased_messages;
+pub mod erasures;
 mod error;
 pub mod events;
 mod hook_keys;

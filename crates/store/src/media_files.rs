@@ -180,6 +180,19 @@ pub(crate) async fn move_to(tx: &TenantTx, from: MessageId, to: MessageId) -> Re
     Ok(())
 }
 
+/// Ends the files of messages that are deleted, and takes them from these.
+pub(crate) async fn end_of(tx: &TenantTx, messages: &[uuid::Uuid]) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::State, MediaState::Expired.as_str())
+        .set(Column::MessageId, None::<uuid::Uuid>)
+        .set(Column::Source, None::<String>)
+        .set(Column::Filename, None::<String>)
+        .filter(Column::MessageId.is_in(messages.iter().copied()))
+        .run()
+        .await?;
+    Ok(())
+}
+
 /// The files of these messages.
 pub(crate) async fn of_messages(
     tx: &TenantTx,

@@ -269,6 +269,8 @@ owned_by! {
     session by OrganizationId,
     message by OrganizationId,
     message_content by OrganizationId,
+    erasure by OrganizationId,
+    erased_message by OrganizationId,
     idempotency_key by OrganizationId,
     audit_entry by OrganizationId,
     job by OrganizationId,

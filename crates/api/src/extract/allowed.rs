@@ -8,7 +8,8 @@ use axum::{
 };
 use serde::Serialize;
 use wahana_domain::{
-    AccessToken, Invitation, Member, OutgoingMessage, Session, SessionId, WebhookDelivery, WebhookEndpoint,
+    AccessToken, Erasure, Invitation, Member, OutgoingMessage, Session, SessionId, WebhookDelivery,
+    WebhookEndpoint,
 };
 use wahana_service::{
     Caller, ServiceError, Services,
@@ -152,6 +153,8 @@ named_in_path! {
     OfDelivery: WebhookDelivery, "deliveryId", of |_| None;
     /// The member that the path names, by their user's id.
     OfMember: Member, "userId", of |_| None;
+    /// The erasure that the path names.
+    OfErasure: Erasure, "erasureId", of |_| None;
     /// The open invitation that the path names.
     OfInvitation: Invitation, "invitationId", of |_| None;
 }

@@ -6,6 +6,7 @@ mod auth;
 mod chats;
 mod contacts;
 mod docs;
+mod erasures;
 mod groups;
 mod hooks;
 mod invitations;
@@ -61,6 +62,7 @@ use wahana_domain::ErrorCode;
         (name = "events", description = "What happens in the organization, as it happens."),
         (name = "webhooks", description = "Addresses to which what happens in the organization is delivered."),
         (name = "organizations", description = "The caller's organization."),
+        (name = "erasures", description = "Erasing everything that is kept of a chat."),
         (name = "members", description = "Who belongs to the organization, and what they may do."),
         (name = "invitations", description = "Links by which people join the organization."),
         (name = "tokens", description = "Credentials of programs."),
@@ -116,6 +118,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(messages::cancel))
         .routes(routes!(messages::media))
         .routes(routes!(chats::list))
+        .routes(routes!(erasures::create))
+        .routes(routes!(erasures::get))
         .routes(routes!(contacts::list))
         .routes(routes!(groups::list))
         .routes(routes!(access_tokens::list, access_tokens::create))

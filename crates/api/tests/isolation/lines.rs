@@ -180,6 +180,14 @@ pub(crate) const LINES: &[Line] = &[
         ..LINE
     },
     Line {
+        operation: "erasures.create",
+        who: managers(Role::Owner, Ability::OrganizationManage),
+        body: Some(|_| json!({"chat_id": "15550001111@c.us"})),
+        answer: "202",
+        ..LINE
+    },
+    plain("erasures.get", managers(Role::Owner, Ability::OrganizationManage)),
+    Line {
         operation: "organizations.update",
         who: managers(Role::Owner, Ability::OrganizationManage),
         body: Some(|_| json!({"name": "Another name"})),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    AccessToken, EmailAddress, Invitation, InvitationId, MediaType, MessageId, MessageKind, OrganizationId,
-    OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId, UserId, WebhookSecret,
-    WebhookStyle,
+    AccessToken, EmailAddress, Erasure, ErasureId, Invitation, InvitationId, MediaType, MessageId,
+    MessageKind, OrganizationId, OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId,
+    UserId, WebhookSecret, WebhookStyle,
 };
 use wahana_store::{
     NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
@@ -114,6 +114,7 @@ async fn of_organization(
                 .collect()
         }
         "invitationId" => invitations(app, home, count).await,
+        "erasureId" => erasures(app, home, count).await,
         other => panic!("nobody said in things.rs what {{{other}}} of an organization is"),
     }
 }
@@ -289,6 +290,25 @@ async fn attach_file(app: &TestApp, tx: &TenantTx, message: MessageId) {
     };
     let file = media_files::insert(tx, &new).await.unwrap();
     assert!(media_files::attach(tx, file.id, message, None).await.unwrap());
+}
+
+async fn erasures(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for _ in 0..count {
+        let erasure = Erasure {
+            id: ErasureId::new(),
+            chat_id: None,
+            messages: 0,
+            events: 0,
+            created_at: tx.now(),
+            finished_at: None,
+        };
+        wahana_store::erasures::insert(&tx, &erasure).await.unwrap();
+        things.push(named(&erasure.id));
+    }
+    tx.commit().await.unwrap();
+    things
 }
 
 async fn tokens(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {

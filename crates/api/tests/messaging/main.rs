@@ -6,6 +6,7 @@
     reason = "a test whose surroundings are missing has failed"
 )]
 
+mod erasing;
 mod fairness;
 mod history;
 mod idempotency;

@@ -226,7 +226,6 @@ fn acknowledgement(news: AcknowledgementNews) -> Option<Acknowledgement> {
     (news.from_me && status > DeliveryStatus::Accepted).then_some(Acknowledgement {
         key: news.key,
         waha_message_id: news.id,
-        chat_id: news.chat_id,
         status,
     })
 }

@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use wahana_domain::{MediaFileId, Timestamp};
+use wahana_domain::{ErasureId, MediaFileId, Timestamp};
 use wahana_store::jobs::NewJob;
 
-use crate::media;
+use crate::{erasures, media};
 
 /// A kind of background work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum JobKind {
     /// Fetches the file of a message from WAHA, which keeps it for three minutes. It fails when WAHA is away
     /// or the media store has no room; given up, the file has expired.
     FetchMedia,
+    /// Erases what an organization keeps of a chat. It fails when the database or the media store does; given up, it
+    /// is to be run again.
+    EraseChat,
 }
 
 /// The workers of a process that share their places: one that works on something slow keeps up only others of
@@ -74,7 +77,7 @@ const BEFORE_WAHA_FORGETS: [Duration; 7] = [
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Retention, Self::FetchMedia];
+    pub const ALL: [Self; 3] = [Self::Retention, Self::FetchMedia, Self::EraseChat];
 
     /// The kind as it is written and stored.
     #[must_use]
@@ -82,6 +85,7 @@ impl JobKind {
         match self {
             Self::Retention => "retention",
             Self::FetchMedia => "fetch_media",
+            Self::EraseChat => "erase_chat",
         }
     }
 
@@ -90,7 +94,7 @@ impl JobKind {
     #[must_use]
     pub const fn retries(self) -> &'static [Duration] {
         match self {
-            Self::Retention => &PATIENT,
+            Self::Retention | Self::EraseChat => &PATIENT,
             Self::FetchMedia => &BEFORE_WAHA_FORGETS,
         }
     }
@@ -100,14 +104,14 @@ impl JobKind {
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_hours(1)),
-            Self::FetchMedia => None,
+            Self::FetchMedia | Self::EraseChat => None,
         }
     }
 
     /// Who runs it.
     pub(super) const fn pool(self) -> Pool {
         match self {
-            Self::Retention => Pool::General,
+            Self::Retention | Self::EraseChat => Pool::General,
             Self::FetchMedia => Pool::Media,
         }
     }
@@ -118,6 +122,16 @@ impl JobKind {
             kind: Self::FetchMedia.as_str(),
             subject: Some(file.to_string()),
             payload: serde_json::json!(media::Payload { media: file }).to_string(),
+            run_at: now,
+        }
+    }
+
+    /// The job that erases a chat.
+    pub(crate) fn erase(erasure: ErasureId, now: Timestamp) -> NewJob {
+        NewJob {
+            kind: Self::EraseChat.as_str(),
+            subject: Some(erasure.to_string()),
+            payload: serde_json::json!(erasures::Payload { erasure }).to_string(),
             run_at: now,
         }
     }

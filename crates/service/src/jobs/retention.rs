@@ -49,6 +49,8 @@ pub(super) const BATCH: u64 = 500;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Silent processes are kept for so long, for whoever looks into what happened.
 const SILENT_PROCESSES_DAYS: u32 = 1;
+/// Longer than WAHA tells of the same thing again: events that are older than a day and a bit are refused.
+const ERASED_MESSAGES_DAYS: u32 = 3;
 const DAY: Duration = Duration::from_hours(24);
 /// The operation under which the audit log says that entries of it were deleted.
 const AUDIT_OPERATION: &str = "retention.audit_entries";
@@ -69,6 +71,8 @@ enum What {
     PasswordResets,
     Processes,
     IdempotencyKeys,
+    Erasures,
+    ErasedMessages,
     Messages(OrganizationId),
     /// What messages say, of an organization that does not keep it.
     Texts(OrganizationId),
@@ -134,7 +138,7 @@ async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organizat
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 12] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 14] {
     [
         (What::Events, settings.events_days),
         (What::OrganizationEvents, settings.organization_events_days),
@@ -148,6 +152,8 @@ fn own_rules(settings: &RetentionSettings) -> [Rule; 12] {
         (What::Processes, SILENT_PROCESSES_DAYS),
         // They say themselves when they end.
         (What::IdempotencyKeys, 0),
+        (What::Erasures, settings.jobs_days),
+        (What::ErasedMessages, ERASED_MESSAGES_DAYS),
         (What::AuditEntries(None), settings.audit_days),
     ]
 }
@@ -195,6 +201,8 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::PasswordResets => tx.delete_ended_password_resets(before, BATCH).await,
         What::Processes => tx.delete_silent_processes(before, BATCH).await,
         What::IdempotencyKeys => tx.delete_idempotency_keys(before, BATCH).await,
+        What::Erasures => tx.delete_ended_erasures(before, BATCH).await,
+        What::ErasedMessages => tx.forget_erased_messages(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
         What::Texts(organization) => tx.delete_unkept_contents(organization, BATCH).await,
         What::AuditEntries(organization) => {

@@ -14,6 +14,13 @@ pub(crate) enum Ended {
     Done,
     /// It was interrupted and goes on from here as soon as somebody has time.
     Interrupted,
+    /// It has done what it could, and goes on later.
+    Later {
+        /// When.
+        at: Timestamp,
+        /// What it waits for, in words.
+        why: &'static str,
+    },
 }
 
 /// Why a job did not end well.
@@ -105,6 +112,9 @@ impl Running {
             Ended::Interrupted => {
                 tx.fail_job(&self.claimed.lease, INTERRUPTED, Some(tx.now()))
                     .await?;
+            }
+            Ended::Later { at, why } => {
+                tx.fail_job(&self.claimed.lease, why, Some(at)).await?;
             }
         }
         Ok(tx.commit().await?)

@@ -2,22 +2,38 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
-use wahana_domain::{DeliveryStatus, OutgoingMessage, Retention, UserId};
+use serde_json::json;
+use wahana_domain::{
+    ChatId, DeliveryStatus, Erasure, ErasureId, Month, OutgoingMessage, ProcessId, Retention, UserId,
+};
 use wahana_store::{
-    messages::{self, MessageContent, NewMessage, Requester},
+    Tenant, TenantTx, erasures,
+    idempotency::{self, KeptAnswer},
+    jobs::{self, NewJob},
+    messages::{self, HistoryQuery, MessageContent, NewMessage, Requester, SendLease},
     organizations::{self, OrganizationChange},
+    usage,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
-use crate::world::{Place, World};
+use crate::world::{CHAT, Place, START, World};
 
-on_both_databases!(nothing_is_left_of_messages_that_are_past_their_time);
+on_both_databases!(
+    nothing_is_left_of_messages_that_are_past_their_time,
+    nothing_is_left_of_a_chat_that_was_erased,
+    an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else,
+);
 
 const SENT: &str = "the recipe that was sent";
 /// As [`World::tell`] writes it.
 const RECEIVED: &str = "a text below a file";
 const FILE: &str = "the bytes of a secret drawing";
+
+const OTHER: &str = "what is said to another";
+/// The person's number, as it is in chat ids.
+const NUMBER: &str = "15550001111";
 
 async fn send(world: &World<'_>, place: &Place) {
     let tx = world.store.write(place.tenant).await.unwrap();
@@ -25,12 +41,28 @@ async fn send(world: &World<'_>, place: &Place) {
         status: DeliveryStatus::Accepted,
         ..rows::message(place.session, tx.now())
     };
+    keep(&tx, &message, SENT).await;
+    let answer = KeptAnswer {
+        status: 200,
+        body: json!({"chat_id": message.chat_id}).to_string(),
+    };
+    let key = message.id.to_string();
+    assert!(
+        idempotency::reserve(&tx, &key, b"print", message.id)
+            .await
+            .unwrap()
+    );
+    assert!(idempotency::answer(&tx, message.id, &answer).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+async fn keep(tx: &TenantTx, message: &OutgoingMessage, text: &str) {
     let content = MessageContent {
-        text: Some(SENT.to_owned()),
+        text: Some(text.to_owned()),
         details: None,
     };
     let new = NewMessage {
-        message: &message,
+        message,
         content: &content,
         requester: &Requester {
             user: UserId::new(),
@@ -39,16 +71,24 @@ async fn send(world: &World<'_>, place: &Place) {
         },
         key: None,
     };
-    messages::enqueue(&tx, &new).await.unwrap();
-    tx.commit().await.unwrap();
+    messages::enqueue(tx, &new).await.unwrap();
 }
 
 /// Everything that the database holds, as far as it is text.
-async fn everything(db: &TestDatabase) -> Vec<u8> {
+async fn everything(world: &World<'_>) -> Vec<u8> {
+    let db = world.db;
     if db.is_postgres() {
         let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
         let mut found = String::new();
-        for table in db.texts_unguarded(tables).await {
+        let tables = db.texts_unguarded(tables).await;
+        for known in world.store.table_sizes().await.unwrap() {
+            assert!(
+                tables.iter().any(|table| table == known.table),
+                "{} is not looked through",
+                known.table
+            );
+        }
+        for table in &tables {
             let rows = db
                 .texts_unguarded(&format!("SELECT t::text FROM {table} t"))
                 .await;
@@ -70,12 +110,18 @@ async fn everything(db: &TestDatabase) -> Vec<u8> {
 
 /// Which of the texts can be found in the database or in the media store.
 async fn found(world: &World<'_>) -> Vec<&'static str> {
-    let mut bytes = everything(world.db).await;
+    let mut bytes = everything(world).await;
     for (_, file) in world.kept() {
         bytes.extend(file);
     }
-    let is_there = |text: &&str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    [SENT, RECEIVED, FILE].into_iter().filter(is_there).collect()
+    let contains = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+    // PostgreSQL writes bytes as hexadecimal digits.
+    let is_there =
+        |text: &&str| contains(text.as_bytes()) || contains(HEXLOWER.encode(text.as_bytes()).as_bytes());
+    [SENT, RECEIVED, FILE, NUMBER, OTHER]
+        .into_iter()
+        .filter(is_there)
+        .collect()
 }
 
 async fn nothing_is_left_of_messages_that_are_past_their_time(db: &TestDatabase) {
@@ -96,8 +142,154 @@ async fn nothing_is_left_of_messages_that_are_past_their_time(db: &TestDatabase)
         world.receive_and_tell(&place, key, FILE.as_bytes()).await;
     }
     world.fetch().await;
-    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE]);
+    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER]);
     world.clock.advance(Duration::from_hours(4 * 24));
     world.tidy().await;
     assert!(found(&world).await.is_empty(), "{:?}", found(&world).await);
+}
+
+/// Somebody asks for the chat to be erased.
+async fn ask(world: &World<'_>, tenant: Tenant) -> ErasureId {
+    let tx = world.store.write(tenant).await.unwrap();
+    let erasure = Erasure {
+        id: ErasureId::new(),
+        chat_id: Some(ChatId::parse(CHAT).unwrap()),
+        messages: 0,
+        events: 0,
+        created_at: tx.now(),
+        finished_at: None,
+    };
+    erasures::insert(&tx, &erasure).await.unwrap();
+    let job = NewJob {
+        kind: "erase_chat",
+        subject: None,
+        payload: json!({"erasure": erasure.id}).to_string(),
+        run_at: tx.now(),
+    };
+    jobs::enqueue(&tx, &job).await.unwrap();
+    tx.commit().await.unwrap();
+    erasure.id
+}
+
+async fn erasure(world: &World<'_>, tenant: Tenant, id: ErasureId) -> Erasure {
+    let tx = world.store.read(tenant).await.unwrap();
+    erasures::get(&tx, id).await.unwrap().unwrap()
+}
+
+async fn nothing_is_left_of_a_chat_that_was_erased(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    send(&world, &place).await;
+    world.receive_and_tell(&place, "A", FILE.as_bytes()).await;
+    world.fetch().await;
+    let group = "120363000000000001@g.us";
+    let in_group = json!({
+        "id": format!("false_{group}_B_{CHAT}"), "timestamp": START.as_seconds(), "from": group,
+        "participant": CHAT, "fromMe": false, "body": RECEIVED, "hasMedia": false,
+    });
+    world.tell_as(&place, &["message"], "B", &in_group).await;
+    let call =
+        json!({"id": "C", "from": CHAT, "timestamp": START.as_seconds(), "isVideo": false, "isGroup": false});
+    world.tell_as(&place, &["call.received"], "C", &call).await;
+    let tx = world.store.write(place.tenant).await.unwrap();
+    let to_another = OutgoingMessage {
+        chat_id: ChatId::parse("15550002222@c.us").unwrap(),
+        ..rows::message(place.session, tx.now())
+    };
+    keep(&tx, &to_another, OTHER).await;
+    keep(&tx, &rows::message(place.session, tx.now()), SENT).await;
+    let month = Month::of(tx.now());
+    for _ in 0..2 {
+        assert!(usage::raise(&tx, month, None).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER, OTHER]);
+
+    let id = ask(&world, place.tenant).await;
+    world
+        .work_until(async || erasure(&world, place.tenant, id).await.finished_at.is_some())
+        .await;
+    let erased = erasure(&world, place.tenant, id).await;
+    assert_eq!(
+        (erased.messages, erased.events, erased.chat_id),
+        (4, 1, None),
+        "two that were sent, two that came in, and a call"
+    );
+    assert_eq!(found(&world).await, [OTHER]);
+    assert!(world.kept().is_empty());
+    let tx = world.store.read(place.tenant).await.unwrap();
+    assert_eq!(
+        usage::messages(&tx, month).await.unwrap(),
+        1,
+        "the one that waited was not sent"
+    );
+    drop(tx);
+
+    // WAHA tells of them again, and late.
+    world.tell_as(&place, &["message.any"], "B", &in_group).await;
+    let acknowledgement = json!({
+        "id": format!("true_{CHAT}_D"), "from": CHAT, "fromMe": true, "ack": 3, "ackName": "READ",
+    });
+    world
+        .tell_as(&place, &["message.ack"], "D", &acknowledgement)
+        .await;
+    world.fetch().await;
+    assert_eq!(found(&world).await, [OTHER]);
+}
+
+async fn an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let (place, foreign) = (world.session().await, world.session().await);
+    for place in [&place, &foreign] {
+        send(&world, place).await;
+    }
+    let tx = world.store.write(place.tenant).await.unwrap();
+    let being_sent = OutgoingMessage {
+        status: DeliveryStatus::Sending,
+        ..rows::message(place.session, tx.now())
+    };
+    let new = NewMessage {
+        message: &being_sent,
+        content: &MessageContent::default(),
+        requester: &Requester {
+            user: UserId::new(),
+            token: None,
+            request_id: "request".to_owned(),
+        },
+        key: None,
+    };
+    let lease = SendLease {
+        owner: ProcessId::new(),
+        expires_at: tx.now().plus(Duration::from_hours(1)),
+    };
+    let attempt = messages::begin(&tx, &new, &lease).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let id = ask(&world, place.tenant).await;
+    world
+        .work_until(async || {
+            let jobs = world.jobs("erase_chat").await;
+            jobs.iter().any(|job| job.last_error.is_some())
+        })
+        .await;
+    let waiting = erasure(&world, place.tenant, id).await;
+    assert_eq!((waiting.messages, waiting.finished_at), (1, None));
+    let tx = world.store.write(place.tenant).await.unwrap();
+    messages::conclude(&tx, attempt).await.unwrap().unwrap();
+    messages::set_outcome(&tx, being_sent.id, DeliveryStatus::Failed, "So it went.")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    world.clock.advance(Duration::from_mins(1));
+    world
+        .work_until(async || erasure(&world, place.tenant, id).await.finished_at.is_some())
+        .await;
+    assert_eq!(erasure(&world, place.tenant, id).await.messages, 2);
+    let tx = world.store.read(foreign.tenant).await.unwrap();
+    let history = messages::history(&tx, &HistoryQuery::default(), 10)
+        .await
+        .unwrap();
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].text.as_deref(), Some(SENT));
+    assert!(erasures::get(&tx, id).await.unwrap().is_none());
 }

@@ -137,7 +137,13 @@ impl<'a> World<'a> {
             "from": CHAT, "fromMe": false, "body": "a text below a file", "hasMedia": true, "media": media,
             "_data": {"message": {"documentMessage": {"mimetype": "application/pdf"}}},
         });
-        let new = ["message", "message.any"].map(|kind| NewEvent {
+        self.tell_as(place, &["message", "message.any"], key, &payload)
+            .await;
+    }
+
+    /// WAHA tells of something by events of these kinds, and that is applied.
+    pub(crate) async fn tell_as(&self, place: &Place, kinds: &[&str], key: &str, payload: &Value) {
+        let new = kinds.iter().map(|&kind| NewEvent {
             tenant: place.tenant,
             session: place.session,
             server: self.server,
@@ -150,6 +156,7 @@ impl<'a> World<'a> {
             })
             .to_string(),
         });
+        let new: Vec<_> = new.collect();
         let tx = self.store.platform_write().await.unwrap();
         tx.store_events(&new).await.unwrap();
         tx.commit().await.unwrap();

@@ -9,6 +9,8 @@
 pub(crate) mod access_token;
 pub(crate) mod access_token_session;
 pub(crate) mod audit_entry;
+pub(crate) mod erased_message;
+pub(crate) mod erasure;
 pub(crate) mod idempotency_key;
 pub(crate) mod invitation;
 pub(crate) mod job;

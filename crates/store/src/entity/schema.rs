@@ -65,6 +65,8 @@ fn of_entities() -> Schema {
     add_entity::<access_token::Entity>(&mut schema);
     add_entity::<access_token_session::Entity>(&mut schema);
     add_entity::<audit_entry::Entity>(&mut schema);
+    add_entity::<erased_message::Entity>(&mut schema);
+    add_entity::<erasure::Entity>(&mut schema);
     add_entity::<idempotency_key::Entity>(&mut schema);
     add_entity::<invitation::Entity>(&mut schema);
     add_entity::<job::Entity>(&mut schema);

@@ -18,11 +18,11 @@ pub use content::{MessageContent, content, forget_content, insert_content};
 pub use described::{DescribedMessage, described};
 pub use history::{HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
-pub(crate) use queue::is_queued;
 pub use queue::{
     Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_others_before,
     has_queued_more_than, needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
 };
+pub(crate) use queue::{cancel_many, is_queued};
 
 pub use recognise::{Recognised, recognise};
 
@@ -101,7 +101,9 @@ pub async fn get(tx: &TenantTx, id: MessageId) -> Result<Option<OutgoingMessage>
     let found = tx
         .find::<message::Entity>()
         .filter(Column::Id.eq(id.as_uuid()))
-        .filter(Column::Direction.eq(Direction::Outgoing.as_str()));
+        .filter(Column::Direction.eq(Direction::Outgoing.as_str()))
+        // Of which nothing but an acknowledgement is known, it is not known where it is.
+        .filter(Column::ChatId.ne(""));
     found.one().await?.map(from_row).transpose()
 }
 
@@ -136,7 +138,8 @@ pub async fn find(
 ) -> Result<Option<KnownMessage>, StoreError> {
     let mut found = tx
         .find::<message::Entity>()
-        .filter(message::Column::Id.eq(id.as_uuid()));
+        .filter(message::Column::Id.eq(id.as_uuid()))
+        .filter(message::Column::ChatId.ne(""));
     if let Some(only) = only {
         found = found.filter(message::Column::SessionId.is_in(only.iter().map(|id| id.as_uuid())));
     }

@@ -20,7 +20,7 @@ use crate::{
     StoreError, TenantTx,
     activity::{Counts, Tally},
     entity::message::{self, Column, Model},
-    media_files, organization_events,
+    erased_messages, media_files, organization_events,
 };
 
 /// A message as one of WAHA's events describes it.
@@ -69,8 +69,6 @@ pub struct Acknowledgement {
     pub key: String,
     /// WAHA's id for it.
     pub waha_message_id: String,
-    /// The chat that it is in.
-    pub chat_id: String,
     /// How far it came.
     pub status: DeliveryStatus,
 }
@@ -96,6 +94,8 @@ pub struct Ledger {
     now: Timestamp,
     organization: OrganizationId,
     entries: BTreeMap<String, Entry>,
+    /// The keys of messages that were erased.
+    erased: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -122,6 +122,7 @@ impl Ledger {
         keys: impl IntoIterator<Item = &str>,
     ) -> Result<Self, StoreError> {
         let keys: BTreeSet<&str> = keys.into_iter().collect();
+        let erased = erased_messages::among(tx, session, keys.iter().copied()).await?;
         let known = if keys.is_empty() {
             Vec::new()
         } else {
@@ -144,17 +145,21 @@ impl Ledger {
             now: tx.now(),
             organization: tx.organization_id(),
             entries: entries.collect(),
+            erased,
         })
     }
 
-    /// Takes in that there is a message.
+    /// Takes in that there is a message, unless it was erased.
     pub fn hear(&mut self, news: &MessageNews) {
+        if self.erased.contains(&news.key) {
+            return;
+        }
         let entry = self.entry(&news.key, news.direction);
         if let Some(text) = &news.text {
             entry.text.get_or_insert_with(|| Text(text.clone()));
         }
         let row = &mut entry.after;
-        // A row without a time came from an acknowledgement, which knows no more than the key and the chat; or
+        // A row without a time came from an acknowledgement, of which no more is kept than the key; or
         // it is a message of wahana's own that is just being sent, of which more is known here.
         if row.happened_at.is_none() && row.due_at.is_none() {
             row.chat_id.clone_from(&news.chat_id);
@@ -173,17 +178,22 @@ impl Ledger {
     }
 
     /// Takes in how far a message came. One that nothing else is known of gets a row that counts as nothing, so
-    /// that its acknowledgements may come before it.
+    /// that its acknowledgements may come before it. In which chat, the row does not say: the message may be one that
+    /// was erased long ago.
     pub fn acknowledge(&mut self, news: &Acknowledgement) {
+        // An id in a form that is not known may itself name the chat.
+        let may_name_chat = news.key.contains('@') && !self.entries.contains_key(&news.key);
+        if may_name_chat || self.erased.contains(&news.key) {
+            return;
+        }
         let row = &mut self.entry(&news.key, Direction::Outgoing).after;
         if row.direction == Direction::Incoming.as_str() {
             return;
         }
-        if row.chat_id.is_empty() {
-            row.chat_id.clone_from(&news.chat_id);
+        if !row.chat_id.is_empty() {
+            row.waha_message_id
+                .get_or_insert_with(|| news.waha_message_id.clone());
         }
-        row.waha_message_id
-            .get_or_insert_with(|| news.waha_message_id.clone());
         advance(row, news.status);
     }
 

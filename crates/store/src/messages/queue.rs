@@ -258,6 +258,30 @@ pub async fn cancel(tx: &TenantTx, message: MessageId, reason: &str) -> Result<b
     Ok(is_cancelled)
 }
 
+/// Takes those of these messages back that wait; says when each of them was handed in. The caller holds the locks of
+/// their sessions' rows.
+pub(crate) async fn cancel_many(
+    tx: &TenantTx,
+    these: &[uuid::Uuid],
+    reason: &str,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let rows = tx
+        .find::<Entity>()
+        .filter(Column::Id.is_in(these.iter().copied()))
+        .filter(is_queued())
+        .order_by(Column::Id, Order::Asc)
+        .lock()
+        .all()
+        .await?;
+    let mut cancelled = Vec::new();
+    for row in rows {
+        if end_waiting(tx, &row, DeliveryStatus::Cancelled, Some(reason)).await? {
+            cancelled.push(Timestamp::from_micros(row.created_at));
+        }
+    }
+    Ok(cancelled)
+}
+
 /// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
 /// what it waited for last. The caller holds the lock of the session's row.
 pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {

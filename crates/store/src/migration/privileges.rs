@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 31] = [
+pub(crate) const TABLES: [TablePrivileges; 33] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -93,6 +93,20 @@ pub(crate) const TABLES: [TablePrivileges; 31] = [
     tenant_owned("sessions"),
     tenant_owned("messages"),
     tenant_owned("message_contents"),
+    TablePrivileges {
+        table: "erasures",
+        // Asked for with the job that does it, which runs as the platform's.
+        tenant: Some((Rows::OwnedBy("organization_id"), APPEND)),
+        platform: ALL,
+        deletable: None,
+    },
+    TablePrivileges {
+        table: "erased_messages",
+        // Whoever applies events looks into it; the job that erases writes it, as the platform's.
+        tenant: Some((Rows::OwnedBy("organization_id"), "SELECT")),
+        platform: ALL,
+        deletable: None,
+    },
     tenant_owned("idempotency_keys"),
     TablePrivileges {
         table: "audit_entries",

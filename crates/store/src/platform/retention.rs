@@ -13,8 +13,9 @@ use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, idempotency_key, job, message, message_content, message_usage, organization_event,
-        password_reset, process, session_activity, session_transition, sign_in, waha_event, webhook_delivery,
+        audit_entry, erased_message, erasure, idempotency_key, job, message, message_content, message_usage,
+        organization_event, password_reset, process, session_activity, session_transition, sign_in,
+        waha_event, webhook_delivery,
     },
     transaction::within_database,
 };
@@ -161,6 +162,22 @@ impl PlatformTx {
             .add(Column::OrganizationId.eq(organization.as_uuid()))
             .add(Column::MessageId.not_in_subquery(needed));
         self.delete_batch::<Entity>(Column::MessageId, condition, limit)
+            .await
+    }
+
+    /// Deletes what is known of erasures of every organization that ended before then; says how many.
+    pub async fn delete_ended_erasures(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use erasure::{Column, Entity};
+        let condition = Column::FinishedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::FinishedAt, condition, limit)
+            .await
+    }
+
+    /// Forgets by what messages of every organization are known that were erased before then; says how many.
+    pub async fn forget_erased_messages(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use erased_message::{Column, Entity};
+        let condition = Column::ErasedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::ErasedAt, condition, limit)
             .await
     }
 

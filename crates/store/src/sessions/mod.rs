@@ -8,9 +8,9 @@ mod news;
 mod observation;
 mod row;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel, Order};
 use wahana_domain::{
     BusinessProfile, DesiredStatus, Pacing, PhoneNumber, ServerId, Session, SessionConfiguration, SessionId,
     SessionName,
@@ -75,6 +75,25 @@ async fn lock_row(tx: &TenantTx, id: SessionId) -> Result<Option<session::Model>
         .lock()
         .one()
         .await
+}
+
+/// Locks the rows of these sessions, also of those that were deleted, in the order of their ids: others who lock
+/// several do the same.
+pub(crate) async fn lock_rows(
+    tx: &TenantTx,
+    ids: impl IntoIterator<Item = SessionId>,
+) -> Result<(), StoreError> {
+    let ids: BTreeSet<_> = ids.into_iter().map(SessionId::as_uuid).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    tx.find::<session::Entity>()
+        .filter(Column::Id.is_in(ids))
+        .order_by(Column::Id, Order::Asc)
+        .lock()
+        .all()
+        .await?;
+    Ok(())
 }
 
 /// The living sessions with these ids.

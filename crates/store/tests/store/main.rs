@@ -8,6 +8,7 @@
 mod access_tokens;
 mod audit;
 mod caches;
+mod erasures;
 mod errors;
 mod frozen;
 mod hooks;

@@ -60,7 +60,6 @@ fn acknowledged(status: DeliveryStatus) -> Acknowledgement {
     Acknowledgement {
         key: KEY.to_owned(),
         waha_message_id: format!("true_{CHAT}_{KEY}"),
-        chat_id: CHAT.to_owned(),
         status,
     }
 }

@@ -110,6 +110,7 @@ processes::remove_process
 processes::see_process
 retention::delete_audit_entries
 retention::delete_ended_deliveries
+retention::delete_ended_erasures
 retention::delete_ended_password_resets
 retention::delete_ended_sign_ins
 retention::delete_finished_jobs
@@ -122,6 +123,7 @@ retention::delete_session_transitions
 retention::delete_settled_events
 retention::delete_silent_processes
 retention::delete_unkept_contents
+retention::forget_erased_messages
 secrets::keys_in_use
 secrets::reencrypt_secrets
 servers::insert_server

@@ -10,7 +10,7 @@ use wahana_store::{
     activity::Tally,
     audit::{self, AuditQuery},
     idempotency, invitations, members,
-    messages::{self, Accepted},
+    messages::{self, Accepted, HistoryQuery},
     organization_events,
     organizations::{self, OrganizationChange},
     sessions::{
@@ -24,7 +24,7 @@ use wahana_testkit::{database::TestDatabase, on_both_databases};
 use crate::world::{Belongings, TestOrganization, World};
 
 /// Every table with rows of organizations.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "organizations",
     "memberships",
     "invitations",
@@ -34,6 +34,7 @@ const TABLES: [&str; 16] = [
     "messages",
     "message_contents",
     "idempotency_keys",
+    "erasures",
     "audit_entries",
     "organization_events",
     "organization_event_counters",
@@ -83,6 +84,8 @@ async fn everything(tx: &TenantTx) -> String {
     add(&sessions::servers(tx, None).await.unwrap());
     add(&ServersOfSessions { only: None }.load(tx).await.unwrap());
     add(&audit::page(tx, &AuditQuery::default(), 100).await.unwrap());
+    let history = HistoryQuery::default();
+    add(&messages::history(tx, &history, 100).await.unwrap());
     add(&organization_events::last_number(tx).await.unwrap());
     add(&organization_events::following(tx, 0, 100).await.unwrap());
     for endpoint in webhooks::endpoints(tx).await.unwrap() {
