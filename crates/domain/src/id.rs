@@ -81,6 +81,8 @@ ids! {
     MediaFileId;
     /// The erasure of a chat.
     ErasureId;
+    /// An export of what is kept of an organization.
+    ExportId;
     /// A row of the audit log.
     AuditEntryId;
     /// Something that happened in an organization, as it is told to the organization.

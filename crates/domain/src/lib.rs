@@ -9,6 +9,7 @@ mod chat_id;
 mod email;
 mod erasure;
 mod error_code;
+mod export;
 mod id;
 mod job;
 mod locale;
@@ -43,8 +44,9 @@ pub use chat_id::{ChatId, InvalidRecipient};
 pub use email::{EmailAddress, InvalidEmail};
 pub use erasure::Erasure;
 pub use error_code::ErrorCode;
+pub use export::{Export, ExportState};
 pub use id::{
-    AuditEntryId, ErasureId, EventId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId,
+    AuditEntryId, ErasureId, EventId, ExportId, InvitationId, JobId, MediaFileId, MessageId, OrganizationId,
     PasswordResetId, ProcessId, ServerId, SessionId, SignInId, UserId, WebhookAttemptId, WebhookDeliveryId,
     WebhookEndpointId,
 };

@@ -4,11 +4,11 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use wahana_domain::{
-    Ability, AccessToken, Erasure, ErasureId, Invitation, InvitationId, Member, MessageId, OutgoingMessage,
-    Session, SessionId, TokenId, UserId, WebhookDelivery, WebhookEndpoint,
+    Ability, AccessToken, Erasure, ErasureId, Export, ExportId, Invitation, InvitationId, Member, MessageId,
+    OutgoingMessage, Session, SessionId, TokenId, UserId, WebhookDelivery, WebhookEndpoint,
 };
 use wahana_store::{
-    Caller, PresentedCredential, TenantTx, access_tokens, erasures, invitations, members,
+    Caller, PresentedCredential, TenantTx, access_tokens, erasures, exports, invitations, members,
     messages::{self, KnownMessage, Requester},
     sessions::{SessionNamed, SessionReference},
     webhooks,
@@ -307,6 +307,19 @@ impl Owned<Erasure> {
         erasures::get(&tx, id)
             .await?
             .map(|erasure| Self(Arc::new(erasure)))
+            .ok_or_else(not_found)
+    }
+}
+
+impl Owned<Export> {
+    /// Finds the export with this id; [`ServiceError::NotFound`] if it is another organization's too.
+    pub async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Self, ServiceError> {
+        let not_found = || ServiceError::NotFound("Export");
+        let id: ExportId = id.parse().map_err(|_| not_found())?;
+        let tx = services.store.read(caller.tenant()).await?;
+        exports::get(&tx, id)
+            .await?
+            .map(|export| Self(Arc::new(export)))
             .ok_or_else(not_found)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wahana_domain::{ChatId, Erasure, ErasureId, Month};
-use wahana_store::{Tenant, erasures, jobs};
+use wahana_store::{Tenant, erasures, exports, jobs, organizations};
 
 use crate::{
     ServiceError, Services,
@@ -44,6 +44,8 @@ pub async fn create(
         created_at: tx.now(),
         finished_at: None,
     };
+    // Whoever ends an export looks for erasures, and locks this, too.
+    organizations::get_locked(&tx).await?;
     erasures::insert(&tx, &erasure).await?;
     jobs::enqueue(&tx, &JobKind::erase(erasure.id, tx.now())).await?;
     audit::record_success(&tx, access.context(), "erasures.create").await?;
@@ -85,6 +87,10 @@ pub(crate) async fn erase(services: &Services, job: &Running) -> Result<Ended, J
     if !work.erase_messages().await? || !work.erase_from_events().await? {
         return Ok(Ended::Interrupted);
     }
+    // What was exported before has the chat in it; what is being exported is begun anew.
+    let tx = job.write_of(tenant).await?;
+    exports::end_files(&tx).await?;
+    tx.commit().await?;
     media::retention::delete_ended(services, || job.is_stopping()).await?;
     if job.is_stopping() {
         return Ok(Ended::Interrupted);

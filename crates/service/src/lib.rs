@@ -16,6 +16,7 @@ mod context;
 pub mod erasures;
 mod error;
 pub mod events;
+pub mod exports;
 mod fields;
 pub mod groups;
 pub mod invitations;

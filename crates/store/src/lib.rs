@@ -17,6 +17,7 @@ mod erased_messages;
 pub mod erasures;
 mod error;
 pub mod events;
+pub mod exports;
 mod hook_keys;
 pub mod hooks;
 pub mod idempotency;

@@ -193,6 +193,16 @@ pub(crate) async fn end_of(tx: &TenantTx, messages: &[uuid::Uuid]) -> Result<(),
     Ok(())
 }
 
+/// Ends these files.
+pub(crate) async fn end(tx: &TenantTx, files: &[uuid::Uuid]) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::State, MediaState::Expired.as_str())
+        .filter(Column::Id.is_in(files.iter().copied()))
+        .run()
+        .await?;
+    Ok(())
+}
+
 /// The files of these messages.
 pub(crate) async fn of_messages(
     tx: &TenantTx,

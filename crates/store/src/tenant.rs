@@ -271,6 +271,7 @@ owned_by! {
     message_content by OrganizationId,
     erasure by OrganizationId,
     erased_message by OrganizationId,
+    export by OrganizationId,
     idempotency_key by OrganizationId,
     audit_entry by OrganizationId,
     job by OrganizationId,

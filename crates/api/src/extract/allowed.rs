@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use wahana_domain::{
-    AccessToken, Erasure, Invitation, Member, OutgoingMessage, Session, SessionId, WebhookDelivery,
+    AccessToken, Erasure, Export, Invitation, Member, OutgoingMessage, Session, SessionId, WebhookDelivery,
     WebhookEndpoint,
 };
 use wahana_service::{
@@ -155,6 +155,8 @@ named_in_path! {
     OfMember: Member, "userId", of |_| None;
     /// The erasure that the path names.
     OfErasure: Erasure, "erasureId", of |_| None;
+    /// The export that the path names.
+    OfExport: Export, "exportId", of |_| None;
     /// The open invitation that the path names.
     OfInvitation: Invitation, "invitationId", of |_| None;
 }

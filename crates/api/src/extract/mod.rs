@@ -13,8 +13,8 @@ mod patch;
 mod preferences;
 
 pub(crate) use allowed::{
-    Allowed, OfDelivery, OfErasure, OfInvitation, OfKnownMessage, OfMember, OfMessage, OfOrganization,
-    OfSession, OfStart, OfToken, OfWebhook, Resource,
+    Allowed, OfDelivery, OfErasure, OfExport, OfInvitation, OfKnownMessage, OfMember, OfMessage,
+    OfOrganization, OfSession, OfStart, OfToken, OfWebhook, Resource,
 };
 pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, id_after, position};

@@ -7,6 +7,7 @@ mod chats;
 mod contacts;
 mod docs;
 mod erasures;
+mod exports;
 mod groups;
 mod hooks;
 mod invitations;
@@ -63,6 +64,7 @@ use wahana_domain::ErrorCode;
         (name = "webhooks", description = "Addresses to which what happens in the organization is delivered."),
         (name = "organizations", description = "The caller's organization."),
         (name = "erasures", description = "Erasing everything that is kept of a chat."),
+        (name = "exports", description = "Exporting everything that is kept of the organization."),
         (name = "members", description = "Who belongs to the organization, and what they may do."),
         (name = "invitations", description = "Links by which people join the organization."),
         (name = "tokens", description = "Credentials of programs."),
@@ -120,6 +122,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(chats::list))
         .routes(routes!(erasures::create))
         .routes(routes!(erasures::get))
+        .routes(routes!(exports::create))
+        .routes(routes!(exports::get))
+        .routes(routes!(exports::file))
         .routes(routes!(contacts::list))
         .routes(routes!(groups::list))
         .routes(routes!(access_tokens::list, access_tokens::create))

@@ -188,6 +188,14 @@ pub(crate) const LINES: &[Line] = &[
     },
     plain("erasures.get", managers(Role::Owner, Ability::OrganizationManage)),
     Line {
+        operation: "exports.create",
+        who: managers(Role::Owner, Ability::OrganizationManage),
+        answer: "202",
+        ..LINE
+    },
+    plain("exports.get", managers(Role::Owner, Ability::OrganizationManage)),
+    plain("exports.file", managers(Role::Owner, Ability::OrganizationManage)),
+    Line {
         operation: "organizations.update",
         who: managers(Role::Owner, Ability::OrganizationManage),
         body: Some(|_| json!({"name": "Another name"})),

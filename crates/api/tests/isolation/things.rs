@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use wahana_domain::{
-    AccessToken, EmailAddress, Erasure, ErasureId, Invitation, InvitationId, MediaType, MessageId,
-    MessageKind, OrganizationId, OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus, TokenId,
-    UserId, WebhookSecret, WebhookStyle,
+    AccessToken, EmailAddress, Erasure, ErasureId, ExportId, Invitation, InvitationId, MediaType, MessageId,
+    MessageKind, OrganizationId, OutgoingMessage, Role, Secret, ServerId, SessionId, SessionStatus,
+    Timestamp, TokenId, UserId, WebhookSecret, WebhookStyle,
 };
 use wahana_store::{
     NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
@@ -115,6 +115,7 @@ async fn of_organization(
         }
         "invitationId" => invitations(app, home, count).await,
         "erasureId" => erasures(app, home, count).await,
+        "exportId" => exports(app, home, count).await,
         other => panic!("nobody said in things.rs what {{{other}}} of an organization is"),
     }
 }
@@ -280,16 +281,34 @@ async fn webhooks(app: &TestApp, home: Home, count: usize) -> Vec<(Thing, Thing)
     things
 }
 
-async fn attach_file(app: &TestApp, tx: &TenantTx, message: MessageId) {
+async fn new_file(app: &TestApp, tx: &TenantTx, expires_at: Timestamp) -> NewFile {
     let bytes = futures_util::stream::iter([Ok::<_, ()>("a file".into())]);
-    let new = NewFile {
+    NewFile {
         stored: app.media().write(tx.organization_id(), bytes, 100).await.unwrap(),
         media_type: MediaType::unknown(),
         name: None,
-        expires_at: tx.now(),
-    };
+        expires_at,
+    }
+}
+
+async fn attach_file(app: &TestApp, tx: &TenantTx, message: MessageId) {
+    let new = new_file(app, tx, tx.now()).await;
     let file = media_files::insert(tx, &new).await.unwrap();
     assert!(media_files::attach(tx, file.id, message, None).await.unwrap());
+}
+
+async fn exports(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
+    let tx = app.store().write(app.tenant(home)).await.unwrap();
+    let mut things = Vec::new();
+    for _ in 0..count {
+        let id = ExportId::new();
+        wahana_store::exports::insert(&tx, id).await.unwrap();
+        let file = new_file(app, &tx, tx.now().plus(Duration::from_hours(1))).await;
+        wahana_store::exports::finish(&tx, id, &file).await.unwrap();
+        things.push(named(&id));
+    }
+    tx.commit().await.unwrap();
+    things
 }
 
 async fn erasures(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {

@@ -7,6 +7,7 @@
 )]
 
 mod erasing;
+mod exporting;
 mod fairness;
 mod history;
 mod idempotency;

@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use wahana_domain::{ErasureId, MediaFileId, Timestamp};
+use wahana_domain::{ErasureId, ExportId, MediaFileId, Timestamp};
 use wahana_store::jobs::NewJob;
 
-use crate::{erasures, media};
+use crate::{erasures, exports, media};
 
 /// A kind of background work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub enum JobKind {
     /// Erases what an organization keeps of a chat. It fails when the database or the media store does; given up, it
     /// is to be run again.
     EraseChat,
+    /// Exports what an organization keeps. It fails when the database or the media store does; given up, the export
+    /// says so, and another can be asked for.
+    Export,
 }
 
 /// The workers of a process that share their places: one that works on something slow keeps up only others of
@@ -77,7 +80,7 @@ const BEFORE_WAHA_FORGETS: [Duration; 7] = [
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Retention, Self::FetchMedia, Self::EraseChat];
+    pub const ALL: [Self; 4] = [Self::Retention, Self::FetchMedia, Self::EraseChat, Self::Export];
 
     /// The kind as it is written and stored.
     #[must_use]
@@ -86,6 +89,7 @@ impl JobKind {
             Self::Retention => "retention",
             Self::FetchMedia => "fetch_media",
             Self::EraseChat => "erase_chat",
+            Self::Export => "export",
         }
     }
 
@@ -94,7 +98,7 @@ impl JobKind {
     #[must_use]
     pub const fn retries(self) -> &'static [Duration] {
         match self {
-            Self::Retention | Self::EraseChat => &PATIENT,
+            Self::Retention | Self::EraseChat | Self::Export => &PATIENT,
             Self::FetchMedia => &BEFORE_WAHA_FORGETS,
         }
     }
@@ -104,14 +108,14 @@ impl JobKind {
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_hours(1)),
-            Self::FetchMedia | Self::EraseChat => None,
+            Self::FetchMedia | Self::EraseChat | Self::Export => None,
         }
     }
 
     /// Who runs it.
     pub(super) const fn pool(self) -> Pool {
         match self {
-            Self::Retention | Self::EraseChat => Pool::General,
+            Self::Retention | Self::EraseChat | Self::Export => Pool::General,
             Self::FetchMedia => Pool::Media,
         }
     }
@@ -132,6 +136,16 @@ impl JobKind {
             kind: Self::EraseChat.as_str(),
             subject: Some(erasure.to_string()),
             payload: serde_json::json!(erasures::Payload { erasure }).to_string(),
+            run_at: now,
+        }
+    }
+
+    /// The job that exports an organization.
+    pub(crate) fn export(export: ExportId, now: Timestamp) -> NewJob {
+        NewJob {
+            kind: Self::Export.as_str(),
+            subject: Some(export.to_string()),
+            payload: serde_json::json!(exports::Payload { export }).to_string(),
             run_at: now,
         }
     }

@@ -73,6 +73,7 @@ enum What {
     IdempotencyKeys,
     Erasures,
     ErasedMessages,
+    Exports,
     Messages(OrganizationId),
     /// What messages say, of an organization that does not keep it.
     Texts(OrganizationId),
@@ -154,6 +155,7 @@ fn own_rules(settings: &RetentionSettings) -> [Rule; 14] {
         (What::IdempotencyKeys, 0),
         (What::Erasures, settings.jobs_days),
         (What::ErasedMessages, ERASED_MESSAGES_DAYS),
+        (What::Exports, settings.jobs_days),
         (What::AuditEntries(None), settings.audit_days),
     ]
 }
@@ -202,6 +204,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::Processes => tx.delete_silent_processes(before, BATCH).await,
         What::IdempotencyKeys => tx.delete_idempotency_keys(before, BATCH).await,
         What::Erasures => tx.delete_ended_erasures(before, BATCH).await,
+        What::Exports => tx.delete_exports(before, BATCH).await,
         What::ErasedMessages => tx.forget_erased_messages(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
         What::Texts(organization) => tx.delete_unkept_contents(organization, BATCH).await,

@@ -114,7 +114,7 @@ impl Running {
                     .await?;
             }
             Ended::Later { at, why } => {
-                tx.fail_job(&self.claimed.lease, why, Some(at)).await?;
+                tx.postpone_job(&self.claimed.lease, why, at).await?;
             }
         }
         Ok(tx.commit().await?)

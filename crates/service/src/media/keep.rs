@@ -91,7 +91,7 @@ async fn insert(
 }
 
 /// Deletes bytes that no row names. What stays all the same is found later.
-pub(super) async fn discard(services: &Services, stored: &StoredBytes) {
+pub(crate) async fn discard(services: &Services, stored: &StoredBytes) {
     if let Err(error) = services.settings.media.store.delete(&stored.key).await {
         tracing::warn!(error = %error, "bytes that nobody needs could not be deleted from the media store");
     }

@@ -16,6 +16,7 @@ pub mod store;
 pub(crate) use expected::{ReceivedFile, expect};
 pub use fetch::describe_metrics;
 pub(crate) use fetch::{Payload, fetch};
+pub(crate) use keep::discard;
 pub use keep::{NewMedia, PutError, open, put};
 pub use link::{MediaLink, PresentedMediaLink, link, open_link};
 pub use read::{MessageMedia, of_message};

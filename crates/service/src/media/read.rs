@@ -24,7 +24,7 @@ impl MessageMedia {
     ///
     /// A conflict while it is still to be fetched, and [`ServiceError::MediaNotKept`] if it is not there any
     /// more or never was.
-    pub(super) fn of(file: MediaFile) -> Result<Self, ServiceError> {
+    pub(crate) fn of(file: MediaFile) -> Result<Self, ServiceError> {
         match (file.state, &file.stored) {
             (MediaState::Stored, Some(stored)) => Ok(Self {
                 stored: stored.clone(),

@@ -18,7 +18,10 @@ use wahana_store::{
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
-use crate::world::{CHAT, Place, START, World};
+use crate::{
+    export::{ROOM, export},
+    world::{CHAT, Place, START, World},
+};
 
 on_both_databases!(
     nothing_is_left_of_messages_that_are_past_their_time,
@@ -35,7 +38,7 @@ const OTHER: &str = "what is said to another";
 /// The person's number, as it is in chat ids.
 const NUMBER: &str = "15550001111";
 
-async fn send(world: &World<'_>, place: &Place) {
+pub(crate) async fn send(world: &World<'_>, place: &Place) {
     let tx = world.store.write(place.tenant).await.unwrap();
     let message = OutgoingMessage {
         status: DeliveryStatus::Accepted,
@@ -56,7 +59,7 @@ async fn send(world: &World<'_>, place: &Place) {
     tx.commit().await.unwrap();
 }
 
-async fn keep(tx: &TenantTx, message: &OutgoingMessage, text: &str) {
+pub(crate) async fn keep(tx: &TenantTx, message: &OutgoingMessage, text: &str) {
     let content = MessageContent {
         text: Some(text.to_owned()),
         details: None,
@@ -149,7 +152,7 @@ async fn nothing_is_left_of_messages_that_are_past_their_time(db: &TestDatabase)
 }
 
 /// Somebody asks for the chat to be erased.
-async fn ask(world: &World<'_>, tenant: Tenant) -> ErasureId {
+pub(crate) async fn ask(world: &World<'_>, tenant: Tenant) -> ErasureId {
     let tx = world.store.write(tenant).await.unwrap();
     let erasure = Erasure {
         id: ErasureId::new(),
@@ -171,13 +174,13 @@ async fn ask(world: &World<'_>, tenant: Tenant) -> ErasureId {
     erasure.id
 }
 
-async fn erasure(world: &World<'_>, tenant: Tenant, id: ErasureId) -> Erasure {
+pub(crate) async fn erasure(world: &World<'_>, tenant: Tenant, id: ErasureId) -> Erasure {
     let tx = world.store.read(tenant).await.unwrap();
     erasures::get(&tx, id).await.unwrap().unwrap()
 }
 
 async fn nothing_is_left_of_a_chat_that_was_erased(db: &TestDatabase) {
-    let world = World::new(db).await;
+    let world = World::with_room(db, ROOM).await;
     let place = world.session().await;
     send(&world, &place).await;
     world.receive_and_tell(&place, "A", FILE.as_bytes()).await;
@@ -205,6 +208,8 @@ async fn nothing_is_left_of_a_chat_that_was_erased(db: &TestDatabase) {
     tx.commit().await.unwrap();
     assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER, OTHER]);
 
+    let exported = export(&world, place.tenant).await;
+    assert!(exported.file.is_some());
     let id = ask(&world, place.tenant).await;
     world
         .work_until(async || erasure(&world, place.tenant, id).await.finished_at.is_some())

@@ -8,6 +8,7 @@
 
 mod ending;
 mod erasure;
+mod export;
 mod fetching;
 mod keeping;
 mod links;

@@ -47,6 +47,11 @@ pub(crate) struct Place {
 
 impl<'a> World<'a> {
     pub(crate) async fn new(db: &'a TestDatabase) -> Self {
+        Self::with_room(db, ORGANIZATION_BYTES).await
+    }
+
+    /// In which an organization may have so many bytes of files.
+    pub(crate) async fn with_room(db: &'a TestDatabase, organization_bytes: u64) -> Self {
         // Every test may be the first of its process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::at(START));
@@ -69,7 +74,7 @@ impl<'a> World<'a> {
         settings.media = MediaSettings {
             store: MediaStore::in_directory(folder.path().to_owned()),
             file_bytes: FILE_BYTES,
-            organization_bytes: ORGANIZATION_BYTES,
+            organization_bytes,
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         Self {

@@ -11,6 +11,7 @@ pub(crate) mod access_token_session;
 pub(crate) mod audit_entry;
 pub(crate) mod erased_message;
 pub(crate) mod erasure;
+pub(crate) mod export;
 pub(crate) mod idempotency_key;
 pub(crate) mod invitation;
 pub(crate) mod job;

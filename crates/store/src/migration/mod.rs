@@ -23,6 +23,7 @@ mod m20261123_000111_queue_bound;
 mod m20261123_000115_webhooks;
 mod m20261123_000118_own_events;
 mod m20261123_000120_erasures;
+mod m20261123_000121_exports;
 pub(crate) mod privileges;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000115_webhooks::Migration),
             Box::new(m20261123_000118_own_events::Migration),
             Box::new(m20261123_000120_erasures::Migration),
+            Box::new(m20261123_000121_exports::Migration),
         ]
     }
 }

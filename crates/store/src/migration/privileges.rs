@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 33] = [
+pub(crate) const TABLES: [TablePrivileges; 34] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -100,6 +100,7 @@ pub(crate) const TABLES: [TablePrivileges; 33] = [
         platform: ALL,
         deletable: None,
     },
+    tenant_owned("exports"),
     TablePrivileges {
         table: "erased_messages",
         // Whoever applies events looks into it; the job that erases writes it, as the platform's.

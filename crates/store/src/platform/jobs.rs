@@ -169,6 +169,17 @@ impl PlatformTx {
         Ok(put_back.rows_affected == 1)
     }
 
+    /// Puts back a job that has done what it could and goes on at `at`: its attempts are counted anew. Says whether
+    /// the worker still had it.
+    pub async fn postpone_job(&self, lease: &JobLease, why: &str, at: Timestamp) -> Result<bool, StoreError> {
+        Entity::update_many()
+            .col_expr(Column::Attempts, Expr::value(0))
+            .filter(held(lease))
+            .exec(&self.transaction)
+            .await?;
+        self.fail_job(lease, why, Some(at)).await
+    }
+
     async fn end_job(
         &self,
         lease: &JobLease,

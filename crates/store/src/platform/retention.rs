@@ -13,9 +13,9 @@ use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, erased_message, erasure, idempotency_key, job, message, message_content, message_usage,
-        organization_event, password_reset, process, session_activity, session_transition, sign_in,
-        waha_event, webhook_delivery,
+        audit_entry, erased_message, erasure, export, idempotency_key, job, message, message_content,
+        message_usage, organization_event, password_reset, process, session_activity, session_transition,
+        sign_in, waha_event, webhook_delivery,
     },
     transaction::within_database,
 };
@@ -170,6 +170,14 @@ impl PlatformTx {
         use erasure::{Column, Entity};
         let condition = Column::FinishedAt.lt(before.as_micros()).into();
         self.delete_batch::<Entity>(Column::FinishedAt, condition, limit)
+            .await
+    }
+
+    /// Deletes what is known of exports that any organization asked for before then; says how many.
+    pub async fn delete_exports(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use export::{Column, Entity};
+        let condition = Column::CreatedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::CreatedAt, condition, limit)
             .await
     }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel, Order};
 use wahana_domain::{
     BusinessProfile, DesiredStatus, Pacing, PhoneNumber, ServerId, Session, SessionConfiguration, SessionId,
-    SessionName,
+    SessionName, Timestamp,
 };
 
 pub use list::{ServersOfSessions, SessionNamed, SessionPage, SessionQuery, SessionReference, SessionSort};
@@ -94,6 +94,38 @@ pub(crate) async fn lock_rows(
         .all()
         .await?;
     Ok(())
+}
+
+/// A session, which may be deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EverySession {
+    /// The session.
+    pub session: Session,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// A part of all sessions, also of those that were deleted, in the order of their ids, from behind `after`.
+pub async fn every(
+    tx: &TenantTx,
+    after: Option<SessionId>,
+    limit: u64,
+) -> Result<Vec<EverySession>, StoreError> {
+    let rows = tx
+        .find::<session::Entity>()
+        .filter(Condition::all().add_option(after.map(|id| Column::Id.gt(id.as_uuid()))))
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(EverySession {
+                deleted_at: row.deleted_at.map(Timestamp::from_micros),
+                session: from_row(row)?,
+            })
+        })
+        .collect()
 }
 
 /// The living sessions with these ids.

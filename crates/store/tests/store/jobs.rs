@@ -333,7 +333,27 @@ async fn work_is_counted_by_kind_and_state(db: &TestDatabase) {
     assert!(!tx.has_open_job("other").await.unwrap());
 }
 
+async fn one_that_is_postponed_has_not_failed(db: &TestDatabase) {
+    let world = World::new(db).await;
+    enqueue(&world, &world.a, &new_job(None)).await;
+    let failed = claim(&world).await.unwrap();
+    assert!(fail(&world, &failed.lease, Some(Duration::ZERO)).await);
+    let again = claim(&world).await.unwrap();
+    assert_eq!(again.job.attempts, 2);
+    let tx = world.platform_write().await;
+    let at = tx.now().plus(Duration::from_mins(1));
+    assert!(!tx.postpone_job(&failed.lease, "it rains", at).await.unwrap());
+    assert!(tx.postpone_job(&again.lease, "it rains", at).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(claim(&world).await.is_none());
+    world.clock.advance(Duration::from_mins(1));
+    let third = claim(&world).await.unwrap();
+    assert_eq!(third.job.attempts, 1);
+    assert_eq!(third.job.last_error.as_deref(), Some("it rains"));
+}
+
 on_both_databases!(
+    one_that_is_postponed_has_not_failed,
     a_job_is_written_with_its_cause_and_runs_once,
     neither_later_jobs_nor_unknown_kinds_are_claimed,
     one_job_waits_for_a_thing_and_another_while_it_runs,

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 18 + COUNT] = [
+const FROZEN: [(&str, &str); 20] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -86,8 +86,14 @@ const FROZEN: [(&str, &str); 18 + COUNT] = [
     (
         "m20261123_000118_own_events.rs",
         "8404a5ab7151ca145b2dc44275afc7abdc2097a1b0cb0b1053eccb07f25b17c3",
+    ),
+    (
         "m20261123_000120_erasures.rs",
         "84ab07301c63753f7089ee6deff832770c27065e660ec59e74885c161822c989",
+    ),
+    (
+        "m20261123_000121_exports.rs",
+        "d8fbf134e477b7384d7d8c4b803ce2c396975db61a766e6bb36921e35b6ca523",
     ),
 ];
 

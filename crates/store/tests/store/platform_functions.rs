@@ -61,6 +61,7 @@ jobs::holds_job
 jobs::job
 jobs::job_counts
 jobs::jobs
+jobs::postpone_job
 jobs::retry_job
 leases::holds_lease
 leases::release_lease
@@ -113,6 +114,7 @@ retention::delete_ended_deliveries
 retention::delete_ended_erasures
 retention::delete_ended_password_resets
 retention::delete_ended_sign_ins
+retention::delete_exports
 retention::delete_finished_jobs
 retention::delete_idempotency_keys
 retention::delete_message_usage
