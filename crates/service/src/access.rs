@@ -18,22 +18,21 @@ use crate::{Context, ServiceError, Services};
 
 /// Something that a caller may be allowed to do in their organization.
 pub trait Permission: Send + Sync + 'static {
-    /// The ability that their credential needs and that their role must reach; `None` if every member
-    /// may.
-    const ABILITY: Option<Ability>;
+    /// The abilities that their credential needs and that their role must reach; none if every member may.
+    const ABILITIES: &'static [Ability];
     /// Whether it concerns the whole organization, so that a token which sees only some sessions may
     /// not.
     const WHOLE_ORGANIZATION: bool;
 }
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])+ $name:ident: $ability:expr, $whole:literal;)+) => {$(
+    ($($(#[$doc:meta])+ $name:ident: [$($ability:ident),*], $whole:literal;)+) => {$(
         $(#[$doc])+
         #[derive(Clone, Copy, Debug)]
         pub enum $name {}
 
         impl Permission for $name {
-            const ABILITY: Option<Ability> = $ability;
+            const ABILITIES: &'static [Ability] = &[$(Ability::$ability),*];
             const WHOLE_ORGANIZATION: bool = $whole;
         }
     )+};
@@ -41,29 +40,31 @@ macro_rules! permissions {
 
 permissions! {
     /// To be a member at all.
-    BeMember: None, false;
+    BeMember: [], false;
     /// To see sessions.
-    ReadSessions: Some(Ability::SessionsRead), false;
+    ReadSessions: [SessionsRead], false;
     /// To start, stop, pair, change and delete sessions.
-    ManageSessions: Some(Ability::SessionsManage), false;
+    ManageSessions: [SessionsManage], false;
     /// To create sessions.
-    CreateSessions: Some(Ability::SessionsManage), true;
+    CreateSessions: [SessionsManage], true;
     /// To read messages and chats.
-    ReadMessages: Some(Ability::MessagesRead), false;
+    ReadMessages: [MessagesRead], false;
     /// To send messages.
-    SendMessages: Some(Ability::MessagesSend), false;
+    SendMessages: [MessagesSend], false;
     /// To read contacts and groups.
-    ReadContacts: Some(Ability::ContactsRead), false;
+    ReadContacts: [ContactsRead], false;
     /// To see and manage members and invitations.
-    ManageMembers: Some(Ability::MembersManage), true;
+    ManageMembers: [MembersManage], true;
     /// To see and manage access tokens.
-    ManageTokens: Some(Ability::TokensManage), true;
+    ManageTokens: [TokensManage], true;
     /// To see and manage webhooks, those of the sessions that one sees.
-    ManageWebhooks: Some(Ability::WebhooksManage), false;
+    ManageWebhooks: [WebhooksManage], false;
     /// To change the organization itself.
-    ManageOrganization: Some(Ability::OrganizationManage), true;
+    ManageOrganization: [OrganizationManage], true;
+    /// To export the organization: whoever does reads everything that is in the export.
+    ExportOrganization: [OrganizationManage, MembersManage, SessionsRead, MessagesRead, AuditRead], true;
     /// To read the audit log.
-    ReadAudit: Some(Ability::AuditRead), true;
+    ReadAudit: [AuditRead], true;
 }
 
 /// Whether somebody may still do what they asked for earlier, in a session; why not, if not.
@@ -76,10 +77,10 @@ pub(crate) async fn may_still<P: Permission>(
     let Some(member) = member.filter(|member| !member.is_disabled) else {
         return Ok(Err("Who asked for it is no member of the organization any more."));
     };
-    let Some(ability) = P::ABILITY else {
-        return Ok(Ok(()));
-    };
-    if member.role < ability.minimum_role() {
+    if P::ABILITIES
+        .iter()
+        .any(|ability| member.role < ability.minimum_role())
+    {
         return Ok(Err("The role of who asked for it does not allow it any more."));
     }
     let Some(id) = &requester.token else {
@@ -89,7 +90,9 @@ pub(crate) async fn may_still<P: Permission>(
     let is_sound = token.is_some_and(|token| {
         token.user_id == requester.user
             && token.expires_at.is_none_or(|at| at > tx.now())
-            && token.abilities.contains(ability)
+            && P::ABILITIES
+                .iter()
+                .all(|ability| token.abilities.contains(*ability))
             && token.sessions.is_none_or(|sessions| sessions.contains(&session))
     });
     Ok(if is_sound {
@@ -110,10 +113,8 @@ impl<P: Permission> Granted<P> {
     /// Checks role, abilities and session limit.
     pub fn check(context: Context) -> Result<Self, ServiceError> {
         let caller = &context.caller;
-        if let Some(ability) = P::ABILITY
-            && !caller.may(ability)
-        {
-            return Err(ServiceError::Forbidden(why_not(caller, ability)));
+        if let Some(lacking) = P::ABILITIES.iter().find(|ability| !caller.may(**ability)) {
+            return Err(ServiceError::Forbidden(why_not(caller, *lacking)));
         }
         if P::WHOLE_ORGANIZATION && caller.sessions().is_some() {
             return Err(ServiceError::Forbidden(

@@ -17,7 +17,7 @@ use crate::{
     },
     erased_messages,
     events::is_waiting,
-    media_files, messages, sessions,
+    media_files, messages, sessions, webhooks,
 };
 
 /// Where the id of a chat, or of who has it, stands in messages.
@@ -43,7 +43,7 @@ pub async fn insert(tx: &TenantTx, new: &Erasure) -> Result<(), StoreError> {
 /// One erasure.
 pub async fn get(tx: &TenantTx, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
     let found = tx.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
-    found.one().await?.map(from_row).transpose()
+    found.one().await?.as_ref().map(from_row).transpose()
 }
 
 /// A message that is to be erased.
@@ -87,8 +87,8 @@ pub struct ErasedMessages {
     pub cancelled: Vec<Timestamp>,
 }
 
-/// Erases these messages of a chat: their rows, what they say, the answers to their requests, and their files as far
-/// as the database has them. Those that wait are cancelled before; the caller gives back what they took of a quota,
+/// Erases these messages of a chat: their rows, what they say, the answers to their requests, deliveries of their
+/// events, and their files as far as the database has them. Those that wait are cancelled before; the caller gives back what they took of a quota,
 /// as the last thing that it does.
 pub async fn erase_messages(
     tx: &TenantTx,
@@ -108,6 +108,7 @@ pub async fn erase_messages(
     // Files before messages, like everybody who deletes messages.
     media_files::end_of(tx, &ids).await?;
     let cancelled = messages::cancel_many(tx, &ids, CANCELLED).await?;
+    webhooks::forget_messages(tx, &ids).await?;
     erased_messages::remember(tx, &rows).await?;
     let erased = tx
         .delete::<message::Entity>(message::Column::Id.is_in(ids))
@@ -253,7 +254,7 @@ async fn count(tx: &TenantTx, erasure: ErasureId, column: Column, more: u64) -> 
     Ok(())
 }
 
-fn from_row(row: Model) -> Result<Erasure, StoreError> {
+fn from_row(row: &Model) -> Result<Erasure, StoreError> {
     let inconsistent = |column| StoreError::Inconsistent {
         table: "erasures",
         column,

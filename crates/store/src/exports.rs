@@ -39,7 +39,7 @@ pub async fn insert(tx: &TenantTx, id: ExportId) -> Result<Export, StoreError> {
 /// One export.
 pub async fn get(tx: &TenantTx, id: ExportId) -> Result<Option<Export>, StoreError> {
     let found = tx.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
-    found.one().await?.map(from_row).transpose()
+    found.one().await?.as_ref().map(from_row).transpose()
 }
 
 /// The last export that was asked for since then and is still to be made.
@@ -50,7 +50,7 @@ pub async fn unfinished(tx: &TenantTx, since: Timestamp) -> Result<Option<Export
         .filter(Column::CreatedAt.gte(since.as_micros()))
         .order_by(Column::CreatedAt, Order::Desc)
         .limit(1);
-    found.one().await?.map(from_row).transpose()
+    found.one().await?.as_ref().map(from_row).transpose()
 }
 
 /// Writes down how many lines an export has so far.
@@ -115,7 +115,7 @@ pub async fn end_files(tx: &TenantTx) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn from_row(row: Model) -> Result<Export, StoreError> {
+fn from_row(row: &Model) -> Result<Export, StoreError> {
     let rows = u64::try_from(row.rows).map_err(|_| StoreError::Inconsistent {
         table: "exports",
         column: "rows",

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use wahana_domain::{Export, ExportId, Timestamp};
-use wahana_service::{access::ManageOrganization, exports};
+use wahana_service::{access::ExportOrganization, exports};
 
 use super::messages::FileBytes;
 use crate::{
@@ -61,7 +61,7 @@ impl ExportResource {
 )]
 pub(crate) async fn create(
     State(state): State<ApiState>,
-    allowed: Allowed<OfOrganization, ManageOrganization>,
+    allowed: Allowed<OfOrganization, ExportOrganization>,
 ) -> Result<Response, ApiError> {
     let export = exports::create(state.services(), &allowed.access).await?;
     let resource = ExportResource::new(&export, state.services().now());
@@ -77,7 +77,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn get(
     State(state): State<ApiState>,
-    allowed: Allowed<OfExport, ManageOrganization>,
+    allowed: Allowed<OfExport, ExportOrganization>,
 ) -> Response {
     let resource = ExportResource::new(&allowed.found, state.services().now());
     allowed.reply("Export retrieved.", resource).into_response()
@@ -109,7 +109,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn file(
     State(state): State<ApiState>,
-    allowed: Allowed<OfExport, ManageOrganization>,
+    allowed: Allowed<OfExport, ExportOrganization>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let services = state.services();

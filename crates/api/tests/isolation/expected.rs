@@ -70,9 +70,9 @@ pub(crate) fn expected(line: &Line, actor: Actor, path: Path<'_>) -> &'static st
         },
         Who::Members {
             role,
-            ability,
+            abilities,
             whole_organization,
-        } => expected_of_members(line, actor, path, (role, ability, whole_organization)),
+        } => expected_of_members(line, actor, path, (role, abilities, whole_organization)),
     }
 }
 
@@ -80,7 +80,7 @@ fn expected_of_members(
     line: &Line,
     actor: Actor,
     path: Path<'_>,
-    (role, ability, whole_organization): (Role, Option<Ability>, bool),
+    (role, abilities, whole_organization): (Role, &[Ability], bool),
 ) -> &'static str {
     let home = match actor.home() {
         None | Some(Home::Closed) => return "403 NO_ORGANIZATION",
@@ -101,7 +101,7 @@ fn expected_of_members(
             }
         }
     }
-    let lacks = ability.is_some() && actor.lacks() == ability;
+    let lacks = actor.lacks().is_some_and(|lacked| abilities.contains(&lacked));
     if actor.role() < role || lacks || (whole_organization && actor.is_limited()) {
         return "403 FORBIDDEN";
     }

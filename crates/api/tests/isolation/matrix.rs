@@ -148,11 +148,11 @@ impl Call<'_> {
         let may_differ = matches!(self.target, Target::Nothing | Target::OfA);
         let needed = match self.line.who {
             Who::Members { .. } if may_differ => return Actor::all(),
-            Who::Members { ability, .. } => ability,
-            _ => None,
+            Who::Members { abilities, .. } => abilities,
+            _ => &[],
         };
         let mut everybody = Actor::all();
-        everybody.retain(|actor| actor.lacks().is_none() || actor.lacks() == needed);
+        everybody.retain(|actor| actor.lacks().is_none_or(|lacked| needed.contains(&lacked)));
         everybody
     }
 

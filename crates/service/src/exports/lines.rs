@@ -174,7 +174,9 @@ impl<'a> Lines<'a> {
 }
 
 fn line(kind: &str, data: Value) -> Value {
-    json!({"type": kind, "data": data})
+    [("type".to_owned(), kind.into()), ("data".to_owned(), data)]
+        .into_iter()
+        .collect()
 }
 
 fn organization(organization: &Organization) -> Value {

@@ -15,7 +15,7 @@ use wahana_store::{
 
 use crate::{
     ServiceError, Services,
-    access::{Granted, ManageOrganization, Owned},
+    access::{ExportOrganization, Granted, Owned},
     audit,
     jobs::{Ended, JobError, JobKind, Running},
     media::{self, MessageMedia, store::WriteError},
@@ -42,18 +42,18 @@ pub(crate) struct Payload {
 /// Asks for everything of the organization to be exported; gives the export that is being made already, if one is.
 pub async fn create(
     services: &Services,
-    access: &Granted<ManageOrganization>,
+    access: &Granted<ExportOrganization>,
 ) -> Result<Export, ServiceError> {
     let tx = services.store.write(access.tenant()).await?;
     // Of several who ask at once, one gets a new export.
     organizations::get_locked(&tx).await?;
-    let export = match exports::unfinished(&tx, tx.now().minus(GIVEN_UP_AFTER)).await? {
-        Some(export) => export,
-        None => {
-            let export = exports::insert(&tx, ExportId::new()).await?;
-            jobs::enqueue(&tx, &JobKind::export(export.id, tx.now())).await?;
-            export
-        }
+    let under_way = exports::unfinished(&tx, tx.now().minus(GIVEN_UP_AFTER)).await?;
+    let export = if let Some(export) = under_way {
+        export
+    } else {
+        let export = exports::insert(&tx, ExportId::new()).await?;
+        jobs::enqueue(&tx, &JobKind::export(export.id, tx.now())).await?;
+        export
     };
     audit::record_success(&tx, access.context(), "exports.create").await?;
     tx.commit().await?;
@@ -68,7 +68,7 @@ pub async fn create(
 /// A conflict while it is made, and [`ServiceError::MediaNotKept`] if there is none, or none any more.
 pub async fn file(
     services: &Services,
-    access: &Granted<ManageOrganization>,
+    access: &Granted<ExportOrganization>,
     export: &Owned<Export>,
 ) -> Result<MessageMedia, ServiceError> {
     if export.finished_at.is_none() {

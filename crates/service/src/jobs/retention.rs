@@ -139,7 +139,7 @@ async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organizat
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 14] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 15] {
     [
         (What::Events, settings.events_days),
         (What::OrganizationEvents, settings.organization_events_days),

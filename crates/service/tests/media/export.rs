@@ -32,7 +32,6 @@ pub(crate) const ROOM: u64 = 10_000_000;
 const MESSAGES: usize = 1001;
 const TEXT: &str = "the recipe in the export";
 const FOREIGN: &str = "the recipe of another organization";
-const WEEK: Duration = Duration::from_hours(7 * 24);
 
 async fn begin(world: &World<'_>, tenant: Tenant) -> ExportId {
     let tx = world.store.write(tenant).await.unwrap();
@@ -205,7 +204,7 @@ async fn the_file_of_an_export_is_kept_for_a_week(db: &TestDatabase) {
     let world = World::with_room(db, ROOM).await;
     let place = world.session().await;
     let made = export(&world, place.tenant).await;
-    world.clock.advance(WEEK - Duration::from_hours(2));
+    world.clock.advance(Duration::from_hours(7 * 24 - 2));
     world.tidy().await;
     assert_eq!(world.kept().len(), 1);
     assert_eq!(made.state(world.services.now()), ExportState::Done);

@@ -23,6 +23,7 @@ pub struct Model {
     pub last_error: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub message_id: Option<Uuid>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -111,8 +111,8 @@ impl PlatformTx {
             .await
     }
 
-    /// Deletes messages of an organization that were written before then, as its own retention says, and ends
-    /// their files; says how many. Not the organization's transaction, because the same round goes through all of them.
+    /// Deletes messages of an organization that were written before then, as its own retention says, ends their
+    /// files, and deletes what receivers were told of them; says how many messages. Not the organization's transaction, because the same round goes through all of them.
     pub async fn delete_messages(
         &self,
         organization: OrganizationId,
@@ -133,6 +133,12 @@ impl PlatformTx {
             .all(&self.transaction)
             .await?;
         self.end_media_of(&due).await?;
+        // With what receivers answered when they were told.
+        webhook_delivery::Entity::delete_many()
+            .filter(webhook_delivery::Column::MessageId.is_in(due.iter().copied()))
+            .filter(Expr::cust("state <> 'waiting'"))
+            .exec(&self.transaction)
+            .await?;
         let deleted = Entity::delete_many()
             .filter(Column::Id.is_in(due))
             .exec(&self.transaction)

@@ -13,7 +13,10 @@ use wahana_domain::{
 
 use crate::{
     StoreError, TenantTx,
-    entity::webhook_delivery::{Column, Entity, Model},
+    entity::{
+        webhook_delivery::{Column, Entity, Model},
+        webhook_endpoint,
+    },
 };
 
 /// The number that tests have, which are no event's.
@@ -148,4 +151,18 @@ pub(super) fn from_row(row: Model) -> Result<WebhookDelivery, StoreError> {
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
     })
+}
+
+/// Deletes what was told or is to be told of these messages, and what receivers answered. What is being tried is over
+/// with it.
+pub(crate) async fn forget_messages(tx: &TenantTx, messages: &[Uuid]) -> Result<(), StoreError> {
+    // Whoever makes deliveries of events holds these, and must find the messages gone, or be done.
+    tx.find::<webhook_endpoint::Entity>()
+        .order_by(webhook_endpoint::Column::Id, Order::Asc)
+        .lock()
+        .all()
+        .await?;
+    tx.delete::<Entity>(Column::MessageId.is_in(messages.iter().copied()))
+        .await?;
+    Ok(())
 }

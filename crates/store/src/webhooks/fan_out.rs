@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Order};
 use wahana_domain::{
-    DeliveryState, EndpointState, SessionId, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
+    DeliveryState, EndpointState, MessageId, SessionId, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
 };
 
 use super::endpoints::from_row;
@@ -107,5 +107,6 @@ pub(super) fn new_row(
         last_error: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
+        message_id: Set(event.message.map(MessageId::as_uuid)),
     }
 }

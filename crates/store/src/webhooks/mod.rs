@@ -16,8 +16,8 @@ mod replay;
 pub use attempts::{
     AttemptEnd, AttemptOutcome, ClaimedDelivery, ClaimedEndpoint, attempts_of, claim, conclude, give_back,
 };
-pub(crate) use deliveries::is_waiting;
 pub use deliveries::{DeliveryQuery, delivery, page};
+pub(crate) use deliveries::{forget_messages, is_waiting};
 pub use endpoints::{
     EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, endpoint, endpoints,
     give_up_waiting, insert, lock, rotate, update,

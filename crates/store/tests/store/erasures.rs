@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wahana_domain::{
-    ChatId, Clock, DeliveryStatus, Direction, Erasure, ErasureId, MessageKind, OutgoingMessage, ProcessId,
-    SessionId,
+    ChatId, Clock, DeliveryStatus, Direction, Erasure, ErasureId, Happening, MessageKind,
+    NewOrganizationEvent, OutgoingMessage, ProcessId, SessionId, organization_event::MessageProgress,
 };
 use wahana_store::{
     JobClaim, TenantTx,
@@ -12,11 +12,16 @@ use wahana_store::{
     erasures::{self, Doomed, ErasedMessages},
     jobs::{self, JobLease, NewJob},
     messages::{self, Acknowledgement, Ledger, MessageNews},
+    organization_events::{self, Following},
     sessions,
+    webhooks::{AttemptOutcome, ClaimedEndpoint},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
-use crate::world::{START, World};
+use crate::{
+    webhooks,
+    world::{START, World},
+};
 
 const CHAT: &str = "15550001111@c.us";
 const KEY: &str = "3EB0AABBCC";
@@ -291,7 +296,87 @@ async fn what_waits_is_cancelled_and_what_is_handed_over_is_left(db: &TestDataba
     assert!(erasures::get(&tx, job.erasure).await.unwrap().is_none());
 }
 
+/// What is kept of deliveries: the event's number, and the answers to them.
+async fn kept_deliveries(db: &TestDatabase) -> Vec<String> {
+    db.texts_unguarded(
+        "SELECT d.event_number || '|' || COALESCE(a.answer, '') FROM webhook_deliveries d
+         LEFT JOIN webhook_attempts a ON a.delivery_id = d.id ORDER BY d.event_number",
+    )
+    .await
+}
+
+async fn what_receivers_were_told_of_erased_messages_goes_with_their_answers(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let session = world.session(&world.a, "sales").await.id;
+    let job = Job::begin(&world).await;
+    let endpoint = webhooks::make(&world, &world.a, &webhooks::new_endpoint()).await;
+    tell(&world, session, |ledger| ledger.hear(&received(&world))).await;
+    let erased = doomed(&world).await;
+    let stays = world.new_message(session);
+    let tx = world.write(&world.a).await;
+    world.add_message(&tx, &stays).await.unwrap();
+    // Told of twice: the second time while it is erased.
+    for message in [erased[0].message, stays.id, erased[0].message] {
+        organization_events::raise(
+            &tx,
+            NewOrganizationEvent {
+                session: Some(session),
+                message: Some(message),
+                happened_at: START,
+                happening: Happening::MessageStatus(MessageProgress {
+                    status: DeliveryStatus::Read.as_str().to_owned(),
+                    previous_status: None,
+                }),
+            },
+        );
+    }
+    tx.commit().await.unwrap();
+    webhooks::fan_out(&world.store, &world.a).await;
+    let all = webhooks::claim(&world.store, &world.a, endpoint.id, 100).await;
+    let mut concluded = all.clone();
+    let in_flight = all
+        .deliveries
+        .iter()
+        .max_by_key(|claimed| claimed.delivery.event_number);
+    let in_flight = in_flight.unwrap().delivery.id;
+    concluded
+        .deliveries
+        .retain(|claimed| claimed.delivery.id != in_flight);
+    webhooks::conclude(&world, &concluded, AttemptOutcome::Delivered).await;
+    let before = kept_deliveries(db).await;
+
+    job.erase(&world, &erased).await;
+    // What was on its way is over, and its answer is not kept either.
+    let late = ClaimedEndpoint {
+        deliveries: all
+            .deliveries
+            .iter()
+            .filter(|claimed| claimed.delivery.id == in_flight)
+            .cloned()
+            .collect(),
+        ..all
+    };
+    webhooks::conclude(&world, &late, AttemptOutcome::Delivered).await;
+    let left = kept_deliveries(db).await;
+    assert!(left.iter().any(|kept| kept.ends_with("|thank you")), "{left:?}");
+    let tx = world.read(&world.a).await;
+    let events = match organization_events::following(&tx, 0, 100).await.unwrap() {
+        Following::Events(events) => events,
+        Following::Lost(_) => Vec::new(),
+    };
+    let of_erased: Vec<_> = events
+        .into_iter()
+        .filter(|event| event.message == Some(erased[0].message))
+        .map(|event| format!("{}|", event.number))
+        .collect();
+    assert!(of_erased.len() > 1, "the events themselves stay");
+    let is_of_erased = |kept: &&String| of_erased.iter().any(|number| kept.starts_with(number));
+    assert!(before.iter().any(|kept| is_of_erased(&kept)), "{before:?}");
+    assert!(!left.iter().any(|kept| is_of_erased(&kept)), "{left:?}");
+}
+
 on_both_databases!(
+    what_receivers_were_told_of_erased_messages_goes_with_their_answers,
     what_waha_tells_of_an_erased_message_again_brings_nothing_back,
     an_acknowledgement_alone_does_not_say_in_which_chat,
     erasing_waits_for_whoever_changes_messages_of_a_session,

@@ -89,7 +89,7 @@ const FROZEN: [(&str, &str); 20] = [
     ),
     (
         "m20261123_000120_erasures.rs",
-        "84ab07301c63753f7089ee6deff832770c27065e660ec59e74885c161822c989",
+        "951b0cff3ee78497e72ff056dd236712ec2a3bfc971db8cb43fbb3d459090d72",
     ),
     (
         "m20261123_000121_exports.rs",

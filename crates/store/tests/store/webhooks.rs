@@ -44,7 +44,11 @@ fn told_as(endpoint: &WebhookEndpoint, event: &WrittenEvent) -> Vec<String> {
     is_wanted.then(|| event.event_type.clone()).into_iter().collect()
 }
 
-async fn make(world: &World, organization: &TestOrganization, new: &NewEndpoint) -> WebhookEndpoint {
+pub(crate) async fn make(
+    world: &World,
+    organization: &TestOrganization,
+    new: &NewEndpoint,
+) -> WebhookEndpoint {
     let tx = world.write(organization).await;
     let endpoint = webhooks::insert(&tx, new).await.unwrap();
     tx.commit().await.unwrap();
@@ -68,7 +72,7 @@ async fn happen(store: &Store, organization: &TestOrganization, session: Option<
     tx.commit().await.unwrap();
 }
 
-async fn fan_out(store: &Store, organization: &TestOrganization) -> usize {
+pub(crate) async fn fan_out(store: &Store, organization: &TestOrganization) -> usize {
     let mut made = 0;
     loop {
         let tx = store.write(organization.tenant).await.unwrap();
@@ -93,7 +97,7 @@ async fn deliveries_of(tx: &TenantTx, endpoint: WebhookEndpointId) -> Vec<Webhoo
     deliveries
 }
 
-async fn claim(
+pub(crate) async fn claim(
     store: &Store,
     organization: &TestOrganization,
     endpoint: WebhookEndpointId,
@@ -119,7 +123,7 @@ fn end(claimed: &ClaimedDelivery, outcome: AttemptOutcome) -> AttemptEnd {
     }
 }
 
-async fn conclude(
+pub(crate) async fn conclude(
     world: &World,
     claimed: &ClaimedEndpoint,
     outcome: AttemptOutcome,
