@@ -403,6 +403,20 @@ pub(crate) const LINES: &[Line] = &[
     plain("platform.organizations.suspend", Who::Operators),
     plain("platform.organizations.resume", Who::Operators),
     plain("platform.organizations.close", Who::Operators),
+    // What is not closed is not erased, and of what is not erased there is no erasure.
+    Line {
+        operation: "platform.organizations.erase",
+        who: Who::Operators,
+        body: Some(|_| json!({"name": "another"})),
+        answer: "409 CONFLICT",
+        ..LINE
+    },
+    Line {
+        operation: "platform.organizations.erasure",
+        who: Who::Operators,
+        answer: "404 NOT_FOUND",
+        ..LINE
+    },
     plain("platform.servers.list", Who::Operators),
     Line {
         operation: "platform.servers.create",

@@ -154,3 +154,41 @@ async fn the_log_of_operators_acts_is_read_page_by_page() {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}");
     }
 }
+
+#[tokio::test]
+async fn an_organization_is_erased_once_it_is_closed() {
+    let installation = Installation::new().await;
+    let created = installation
+        .operate(Method::POST, PATH, Some(json!({"name": "Toko Lama"})))
+        .await;
+    let path = format!("{PATH}/{}", created.data("id"));
+    let erasure = format!("{path}/erasure");
+    let ask = async |name: &str| {
+        let body = Some(json!({"name": name}));
+        installation.operate(Method::POST, &erasure, body).await
+    };
+    assert_eq!(ask("Toko Lama").await.status, StatusCode::CONFLICT);
+    let none = installation.operate(Method::GET, &erasure, None).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+
+    let closed = installation
+        .operate(Method::POST, &format!("{path}/close"), None)
+        .await;
+    assert_eq!(closed.status, StatusCode::OK, "{}", closed.text);
+    let mistaken = ask("Toko Baru").await;
+    assert_eq!(
+        mistaken.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        mistaken.text
+    );
+    assert!(mistaken.body["errors"]["name"].is_array(), "{}", mistaken.text);
+    let asked = ask("Toko Lama").await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.text);
+    assert_eq!(asked.data("state"), "running");
+    installation
+        .assert_audited("platform.organizations.erase", "success")
+        .await;
+    let shown = installation.operate(Method::GET, &erasure, None).await;
+    assert_eq!(shown.body["data"], asked.body["data"]);
+}

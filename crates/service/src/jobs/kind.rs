@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use wahana_domain::{ErasureId, ExportId, MediaFileId, Timestamp};
+use wahana_domain::{ErasureId, ExportId, MediaFileId, OrganizationId, Timestamp};
 use wahana_store::jobs::NewJob;
 
-use crate::{erasures, exports, media};
+use crate::{erasures, exports, media, platform};
 
 /// A kind of background work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub enum JobKind {
     /// Exports what an organization keeps. It fails when the database or the media store does; given up, the export
     /// says so, and another can be asked for.
     Export,
+    /// Erases a closed organization. It fails when the database or the media store does; given up, it is begun anew
+    /// when somebody asks for it again.
+    EraseOrganization,
 }
 
 /// The workers of a process that share their places: one that works on something slow keeps up only others of
@@ -80,7 +83,13 @@ const BEFORE_WAHA_FORGETS: [Duration; 7] = [
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Retention, Self::FetchMedia, Self::EraseChat, Self::Export];
+    pub const ALL: [Self; 5] = [
+        Self::Retention,
+        Self::FetchMedia,
+        Self::EraseChat,
+        Self::Export,
+        Self::EraseOrganization,
+    ];
 
     /// The kind as it is written and stored.
     #[must_use]
@@ -90,6 +99,7 @@ impl JobKind {
             Self::FetchMedia => "fetch_media",
             Self::EraseChat => "erase_chat",
             Self::Export => "export",
+            Self::EraseOrganization => "erase_organization",
         }
     }
 
@@ -98,7 +108,7 @@ impl JobKind {
     #[must_use]
     pub const fn retries(self) -> &'static [Duration] {
         match self {
-            Self::Retention | Self::EraseChat | Self::Export => &PATIENT,
+            Self::Retention | Self::EraseChat | Self::Export | Self::EraseOrganization => &PATIENT,
             Self::FetchMedia => &BEFORE_WAHA_FORGETS,
         }
     }
@@ -108,14 +118,14 @@ impl JobKind {
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_hours(1)),
-            Self::FetchMedia | Self::EraseChat | Self::Export => None,
+            Self::FetchMedia | Self::EraseChat | Self::Export | Self::EraseOrganization => None,
         }
     }
 
     /// Who runs it.
     pub(super) const fn pool(self) -> Pool {
         match self {
-            Self::Retention | Self::EraseChat | Self::Export => Pool::General,
+            Self::Retention | Self::EraseChat | Self::Export | Self::EraseOrganization => Pool::General,
             Self::FetchMedia => Pool::Media,
         }
     }
@@ -136,6 +146,16 @@ impl JobKind {
             kind: Self::EraseChat.as_str(),
             subject: Some(erasure.to_string()),
             payload: serde_json::json!(erasures::Payload { erasure }).to_string(),
+            run_at: now,
+        }
+    }
+
+    /// The job that erases an organization. It is the platform's own, because the organization's go.
+    pub(crate) fn erase_organization(organization: OrganizationId, now: Timestamp) -> NewJob {
+        NewJob {
+            kind: Self::EraseOrganization.as_str(),
+            subject: Some(organization.to_string()),
+            payload: serde_json::json!(platform::erasures::Payload { organization }).to_string(),
             run_at: now,
         }
     }

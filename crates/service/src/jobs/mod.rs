@@ -18,7 +18,7 @@ use running::Work;
 pub(crate) use running::{Ended, JobError, Running};
 use worker::Worker;
 
-use crate::{ServiceError, Services, erasures, exports, media};
+use crate::{ServiceError, Services, erasures, exports, media, platform};
 
 /// Works off jobs until `stop` is cancelled, and then ends those that run.
 pub async fn work(services: &Services, stop: CancellationToken) {
@@ -54,6 +54,7 @@ impl Work for Kinds {
             JobKind::FetchMedia => media::fetch(&self.0, job).await,
             JobKind::Export => exports::run(&self.0, job).await,
             JobKind::EraseChat => erasures::erase(&self.0, job).await,
+            JobKind::EraseOrganization => platform::erasures::erase(&self.0, job).await,
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod access_tokens;
 pub mod audit;
 pub(crate) mod base_url;
+pub mod erasures;
 pub mod hooks;
 pub mod jobs;
 pub mod keys;

@@ -29,14 +29,14 @@ on_both_databases!(
     an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else,
 );
 
-const SENT: &str = "the recipe that was sent";
+pub(crate) const SENT: &str = "the recipe that was sent";
 /// As [`World::tell`] writes it.
-const RECEIVED: &str = "a text below a file";
-const FILE: &str = "the bytes of a secret drawing";
+pub(crate) const RECEIVED: &str = "a text below a file";
+pub(crate) const FILE: &str = "the bytes of a secret drawing";
 
 const OTHER: &str = "what is said to another";
 /// The person's number, as it is in chat ids.
-const NUMBER: &str = "15550001111";
+pub(crate) const NUMBER: &str = "15550001111";
 
 pub(crate) async fn send(world: &World<'_>, place: &Place) {
     let tx = world.store.write(place.tenant).await.unwrap();
@@ -78,7 +78,7 @@ pub(crate) async fn keep(tx: &TenantTx, message: &OutgoingMessage, text: &str) {
 }
 
 /// Everything that the database holds, as far as it is text.
-async fn everything(world: &World<'_>) -> Vec<u8> {
+pub(crate) async fn everything(world: &World<'_>) -> Vec<u8> {
     let db = world.db;
     if db.is_postgres() {
         let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
@@ -112,7 +112,7 @@ async fn everything(world: &World<'_>) -> Vec<u8> {
 }
 
 /// Which of the texts can be found in the database or in the media store.
-async fn found(world: &World<'_>) -> Vec<&'static str> {
+pub(crate) async fn found(world: &World<'_>) -> Vec<&'static str> {
     let mut bytes = everything(world).await;
     for (_, file) in world.kept() {
         bytes.extend(file);

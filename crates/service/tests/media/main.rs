@@ -12,4 +12,5 @@ mod export;
 mod fetching;
 mod keeping;
 mod links;
+mod organization_erasure;
 mod world;

@@ -22,6 +22,7 @@ pub(crate) mod message;
 pub(crate) mod message_content;
 pub(crate) mod message_usage;
 pub(crate) mod organization;
+pub(crate) mod organization_erasure;
 pub(crate) mod organization_event;
 pub(crate) mod organization_event_counter;
 pub(crate) mod password_reset;

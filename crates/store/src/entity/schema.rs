@@ -68,6 +68,7 @@ fn of_entities() -> Schema {
     add_entity::<erased_message::Entity>(&mut schema);
     add_entity::<erasure::Entity>(&mut schema);
     add_entity::<export::Entity>(&mut schema);
+    add_entity::<organization_erasure::Entity>(&mut schema);
     add_entity::<idempotency_key::Entity>(&mut schema);
     add_entity::<invitation::Entity>(&mut schema);
     add_entity::<job::Entity>(&mut schema);

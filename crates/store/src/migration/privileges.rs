@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 34] = [
+pub(crate) const TABLES: [TablePrivileges; 35] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -168,6 +168,7 @@ pub(crate) const TABLES: [TablePrivileges; 34] = [
     platform_only("sign_ins"),
     platform_only("password_resets"),
     platform_only("waha_servers"),
+    platform_only("organization_erasures"),
 ];
 
 /// Makes the roles where they are absent, and sets privileges and policies anew.

@@ -3,6 +3,7 @@
 //! This is the whole list, and a test pins it. Each function says why it cannot be a function of a
 //! [`TenantTx`]. On PostgreSQL it runs in a role of its own.
 
+mod erasures;
 mod events;
 mod hooks;
 mod identities;

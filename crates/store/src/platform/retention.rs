@@ -225,7 +225,7 @@ impl PlatformTx {
     }
 
     /// Deletes the first rows for which the condition holds.
-    async fn delete_batch<E: EntityTrait + Default>(
+    pub(super) async fn delete_batch<E: EntityTrait + Default>(
         &self,
         order: E::Column,
         condition: Condition,

@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 20] = [
+const FROZEN: [(&str, &str); 21] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -94,6 +94,10 @@ const FROZEN: [(&str, &str); 20] = [
     (
         "m20261123_000121_exports.rs",
         "d8fbf134e477b7384d7d8c4b803ce2c396975db61a766e6bb36921e35b6ca523",
+    ),
+    (
+        "m20261124_000122_organization_erasures.rs",
+        "af33800e33abcc5eada7be5c11437a61fa68870e393f88c913086496a35259db",
     ),
 ];
 

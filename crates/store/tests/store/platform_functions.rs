@@ -1,8 +1,9 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 22] = [
+const SOURCES: [(&str, &str); 23] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
+    ("erasures", include_str!("../../src/platform/erasures.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
@@ -39,6 +40,13 @@ mod::commit
 mod::now
 mod::record
 mod::tenant
+erasures::begin_organization_erasure
+erasures::count_erased_rows
+erasures::delete_of_organization
+erasures::end_media_of_organization
+erasures::finish_organization_erasure
+erasures::is_organization_busy
+erasures::organization_erasure
 events::sessions_with_waiting_events
 events::store_events
 hooks::begin_event_gap

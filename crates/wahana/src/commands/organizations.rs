@@ -6,11 +6,15 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde::Serialize;
 use wahana_domain::{
-    Country, Language, Organization, OrganizationId, OrganizationLimits, TimeZone, Timestamp,
+    Country, Language, Organization, OrganizationErasure, OrganizationId, OrganizationLimits, TimeZone,
+    Timestamp,
 };
 use wahana_service::{
     Operator, Services,
-    platform::organizations::{self, LimitsChange, NewOrganization},
+    platform::{
+        erasures,
+        organizations::{self, LimitsChange, NewOrganization},
+    },
 };
 
 use crate::output::{Output, Row, optional, warn};
@@ -62,6 +66,14 @@ pub(crate) enum Command {
     /// Close an organization for good: for its members it does not exist any more.
     Close {
         /// Its name or id.
+        organization: String,
+        /// That you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Erase everything that is kept of a closed organization, in the background; again, show how far that is.
+    Erase {
+        /// Its id.
         organization: String,
         /// That you mean it.
         #[arg(long)]
@@ -145,6 +157,41 @@ impl From<Organization> for OrganizationRow {
     }
 }
 
+#[derive(Serialize)]
+struct ErasureRow {
+    id: OrganizationId,
+    state: &'static str,
+    rows: u64,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+impl Row for ErasureRow {
+    const COLUMNS: &'static [&'static str] = &["ID", "STATE", "ROWS DELETED", "ASKED FOR", "DONE"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.state.to_owned(),
+            self.rows.to_string(),
+            self.created_at.to_string(),
+            optional(self.finished_at),
+        ]
+    }
+}
+
+impl From<OrganizationErasure> for ErasureRow {
+    fn from(erasure: OrganizationErasure) -> Self {
+        Self {
+            id: erasure.organization,
+            state: erasure.state(),
+            rows: erasure.rows,
+            created_at: erasure.created_at,
+            finished_at: erasure.finished_at,
+        }
+    }
+}
+
 pub(super) async fn run(command: Command, services: &Services, output: Output) -> anyhow::Result<()> {
     let operator = Operator::CommandLine;
     let found = async |named: &str| organizations::find(services, &Operator::CommandLine, named).await;
@@ -203,6 +250,18 @@ pub(super) async fn run(command: Command, services: &Services, output: Output) -
                 );
             }
             organizations::close(services, &operator, organization.id).await
+        }
+        Command::Erase { organization, yes } => {
+            let organization = found(&organization).await?;
+            if !yes {
+                bail!(
+                    "erasing {} ({}) cannot be undone; say --yes if you mean it",
+                    organization.name,
+                    organization.id
+                );
+            }
+            let erasure = erasures::create(services, &operator, organization.id, &organization.name).await;
+            return output.one(&ErasureRow::from(erasure.map_err(super::refused)?));
         }
         Command::SetLimit {
             organization,

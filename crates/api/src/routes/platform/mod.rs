@@ -1,6 +1,7 @@
 //! `/api/platform`: for those who operate the installation.
 
 mod audit;
+mod erasures;
 mod organizations;
 mod servers;
 mod sessions;
@@ -17,6 +18,7 @@ pub(super) fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(organizations::list, organizations::create))
         .routes(routes!(organizations::get, organizations::update))
         .routes(routes!(organizations::close))
+        .routes(routes!(erasures::create, erasures::get))
         .routes(routes!(organizations::resume))
         .routes(routes!(organizations::suspend))
         .routes(routes!(servers::list, servers::create))
