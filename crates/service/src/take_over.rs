@@ -1,20 +1,22 @@
 //! Having sessions that are on a WAHA server already tell wahana their events too.
 //!
 //! wahana's webhook is added to what the session has there; everything else of its configuration stays, other
-//! receivers among it. It can be repeated: what has the webhook is not touched.
+//! receivers among it, unless they are to be imported: then wahana delivers to them, and WAHA does not any more. It can
+//! be repeated: what has the webhook, and nothing to be imported, is not touched.
 
-use waha_client::SessionStatus;
+use waha_client::{SessionConfig, SessionStatus};
 use wahana_domain::{AuditOutcome, OrganizationId, ServerId, Session, SessionId, WahaServer};
 use wahana_store::{
-    Tenant, hooks, sessions as stored,
+    Tenant, TenantTx, hooks, organizations, sessions as stored,
     upkeep::{self, Restriction},
 };
 
 use crate::{
     Operator, ServiceError, Services, audit,
-    events::{MissingHookUrl, Webhook},
+    events::{MissingHookUrl, Webhook, foreign_webhooks, set_foreign_webhooks},
     reconcile,
     upstream::{may_have_happened, refused_by_waha},
+    webhooks::{ImportPlan, Offered, WebhookImport, plan_import, read_offered, withdraw},
 };
 
 /// Which sessions; what is `None` does not matter.
@@ -71,7 +73,35 @@ pub enum TakeOver {
     Failed(String),
 }
 
+/// What is to become of the other webhooks that a session has at WAHA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherWebhooks {
+    /// WAHA goes on with them.
+    Stay,
+    /// They become webhooks of the session's organization as far as that is possible.
+    Import,
+}
+
+/// What became of a session and of its other webhooks, or would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What became of the session.
+    pub outcome: TakeOver,
+    /// What became of its other webhooks, if they were to be imported and the session was not left alone.
+    pub webhooks: Vec<WebhookImport>,
+}
+
+impl From<TakeOver> for Report {
+    fn from(outcome: TakeOver) -> Self {
+        Self {
+            outcome,
+            webhooks: Vec::new(),
+        }
+    }
+}
+
 const OPERATION: &str = "platform.sessions.take_over";
+const IMPORT: &str = "platform.sessions.import_webhooks";
 
 /// The sessions that a filter means, by server and name.
 pub async fn candidates(
@@ -119,10 +149,22 @@ pub async fn examine(
     services: &Services,
     _: &Operator,
     candidate: &Candidate,
-) -> Result<TakeOver, ServiceError> {
-    Ok(match plan(services, candidate).await? {
-        Plan::Write { restarts, .. } => TakeOver::Possible { restarts },
-        Plan::Nothing(what) => what,
+    others: OtherWebhooks,
+) -> Result<Report, ServiceError> {
+    let found = match find(services, candidate, others).await? {
+        Ok(found) => found,
+        Err(outcome) => return Ok(outcome.into()),
+    };
+    let restarts = found.restarts;
+    let tx = services.store.read(candidate.tenant).await?;
+    let plan = found.plan(&tx, candidate).await?;
+    Ok(Report {
+        outcome: if plan.is_change {
+            TakeOver::Possible { restarts }
+        } else {
+            TakeOver::Unchanged
+        },
+        webhooks: plan.import.imports,
     })
 }
 
@@ -131,72 +173,117 @@ pub async fn take_over(
     services: &Services,
     operator: &Operator,
     candidate: &Candidate,
-) -> Result<TakeOver, ServiceError> {
-    let (config, restarts, version) = match plan(services, candidate).await? {
-        Plan::Nothing(TakeOver::Unchanged) => {
-            note(services, candidate).await?;
-            return Ok(TakeOver::Unchanged);
-        }
-        Plan::Nothing(what) => return Ok(what),
-        Plan::Write {
-            config,
-            restarts,
-            version,
-        } => (config, restarts, version),
+    others: OtherWebhooks,
+) -> Result<Report, ServiceError> {
+    let found = match find(services, candidate, others).await? {
+        Ok(found) => found,
+        Err(outcome) => return Ok(outcome.into()),
     };
+    let (restarts, version) = (found.restarts, found.webhook.version());
     let (tenant, session) = (candidate.tenant, &candidate.session);
     let tx = services.store.write(tenant).await?;
+    if others == OtherWebhooks::Import {
+        // So that two who make the last webhook at the same moment do not make two.
+        organizations::get_locked(&tx).await?;
+    }
+    let mut plan = found.plan(&tx, candidate).await?;
+    let webhooks = std::mem::take(&mut plan.import.imports);
+    if !plan.is_change {
+        drop(tx);
+        note(services, candidate).await?;
+        return Ok(Report {
+            outcome: TakeOver::Unchanged,
+            webhooks,
+        });
+    }
     let intent = AuditOutcome::Intent;
     reconcile::hold(&tx, session.id).await?;
     audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), intent).await?;
+    // Before WAHA is told: what happens in between is delivered twice rather than not at all.
+    let imported = plan.import.apply(&tx).await?;
     tx.commit().await?;
     let upstream = services.upstreams.get(session.waha.server).await?;
     let updated = upstream
         .waha()
-        .update_session(session.waha.name.as_str(), &config)
+        .update_session(session.waha.name.as_str(), &plan.config)
         .await;
     services.sync.outdate(session.waha.server);
     let tx = services.store.write(tenant).await?;
     let may_be_going_on = updated.as_ref().err().is_some_and(may_have_happened);
     reconcile::resume(&tx, session.id, may_be_going_on).await?;
-    let (outcome, what) = match updated {
+    let (outcome, report) = match updated {
         Ok(_) => {
             hooks::set_applied(&tx, session.id, version).await?;
-            (AuditOutcome::Success, TakeOver::Done { restarted: restarts })
+            let outcome = TakeOver::Done { restarted: restarts };
+            (AuditOutcome::Success, Report { outcome, webhooks })
         }
         Err(error) => {
             let failure = refused_by_waha(&error);
-            let why = if may_have_happened(&error) {
+            let why = if may_be_going_on {
                 "WAHA did not say whether it took the configuration; try again".to_owned()
             } else {
+                withdraw(&tx, session.id, &imported).await?;
                 failure.to_string()
             };
-            (audit::failure(failure.code()), TakeOver::Failed(why))
+            (audit::failure(failure.code()), TakeOver::Failed(why).into())
         }
     };
+    if !imported.is_empty() {
+        audit::record_by_operator_in(&tx, operator, IMPORT, Some(session.id), outcome.clone()).await?;
+    }
     audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), outcome).await?;
     tx.commit().await?;
-    Ok(what)
+    Ok(report)
 }
 
-enum Plan {
-    /// The configuration is to be written.
-    Write {
-        config: waha_client::SessionConfig,
-        restarts: bool,
-        version: i64,
-    },
-    /// There is nothing to do, or nothing may be done.
-    Nothing(TakeOver),
+/// A session that may be taken over, as WAHA has it.
+struct Found {
+    config: SessionConfig,
+    restarts: bool,
+    /// wahana's, which it is to have.
+    webhook: Webhook,
+    /// The others, if they are to be imported.
+    offered: Vec<Offered>,
 }
 
-async fn plan(services: &Services, candidate: &Candidate) -> Result<Plan, ServiceError> {
+/// What is to be done with it.
+struct Plan {
+    /// The configuration that WAHA is to have.
+    config: SessionConfig,
+    import: ImportPlan,
+    /// Whether that is another than it has.
+    is_change: bool,
+}
+
+impl Found {
+    async fn plan(self, tx: &TenantTx, candidate: &Candidate) -> Result<Plan, ServiceError> {
+        let mut config = self.config;
+        let mut import = plan_import(tx, candidate.session.id, self.offered).await?;
+        let mut is_change = import.is_change();
+        if is_change {
+            set_foreign_webhooks(&mut config, std::mem::take(&mut import.left));
+        }
+        is_change |= self.webhook.lay_over(&mut config);
+        Ok(Plan {
+            config,
+            import,
+            is_change,
+        })
+    }
+}
+
+/// Looks what WAHA has; or says why nothing may be done.
+async fn find(
+    services: &Services,
+    candidate: &Candidate,
+    others: OtherWebhooks,
+) -> Result<Result<Found, TakeOver>, ServiceError> {
     let session = &candidate.session;
     let tx = services.store.read(candidate.tenant).await?;
     let upkeep = upkeep::get(&tx, session.id).await?;
     let is_there = !stored::with_ids(&tx, &[session.id]).await?.is_empty();
     drop(tx);
-    let skipped = |why: String| Ok(Plan::Nothing(TakeOver::Skipped(why)));
+    let skipped = |why: String| Ok(Err(TakeOver::Skipped(why)));
     if !is_there {
         return skipped("it was deleted meanwhile".to_owned());
     }
@@ -208,28 +295,27 @@ async fn plan(services: &Services, candidate: &Candidate) -> Result<Plan, Servic
     if upstream.server.paused_at.is_some() {
         return skipped("its WAHA server is paused".to_owned());
     }
-    let found = match upstream.waha().session(session.waha.name.as_str()).await {
-        Ok(found) => found,
+    Ok(match upstream.waha().session(session.waha.name.as_str()).await {
+        Ok(found) => {
+            let restarts = found.status != SessionStatus::Stopped;
+            let config = found.config.unwrap_or_default();
+            let offered = match others {
+                OtherWebhooks::Import => read_offered(services, foreign_webhooks(&config)).await,
+                OtherWebhooks::Stay => Vec::new(),
+            };
+            Ok(Found {
+                config,
+                restarts,
+                webhook,
+                offered,
+            })
+        }
         Err(waha_client::WahaError::UnknownSession) => {
             return skipped(
                 "its WAHA server does not know it; its next start makes it there again".to_owned(),
             );
         }
-        Err(error) => {
-            let why = refused_by_waha(&error).to_string();
-            return Ok(Plan::Nothing(TakeOver::Failed(why)));
-        }
-    };
-    let restarts = found.status != SessionStatus::Stopped;
-    let mut config = found.config.unwrap_or_default();
-    Ok(if webhook.lay_over(&mut config) {
-        Plan::Write {
-            config,
-            restarts,
-            version: webhook.version(),
-        }
-    } else {
-        Plan::Nothing(TakeOver::Unchanged)
+        Err(error) => Err(TakeOver::Failed(refused_by_waha(&error).to_string())),
     })
 }
 

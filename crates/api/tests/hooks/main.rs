@@ -10,6 +10,7 @@ mod believed;
 mod configured;
 mod crowds;
 mod gaps;
+mod imported;
 mod living;
 mod moved;
 mod refused;

@@ -7,7 +7,7 @@ use wahana_service::{
     Operator,
     adoption::{self, Assignment},
     platform::servers::{self, ServerAct},
-    take_over::{self, TakeOver, TakeOverFilter},
+    take_over::{self, Candidate, OtherWebhooks, Report, TakeOver, TakeOverFilter},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -34,7 +34,18 @@ pub(crate) fn configured() -> Value {
 }
 
 pub(crate) async fn adopt(world: &World<'_>, owner: &Owner, name: &str, status: Status) {
-    let seed = SessionSeed::new(name).status(status).config(configured());
+    adopt_with(world, owner, name, status, configured()).await;
+}
+
+/// The same with a configuration that it has on WAHA.
+pub(crate) async fn adopt_with(
+    world: &World<'_>,
+    owner: &Owner,
+    name: &str,
+    status: Status,
+    configuration: Value,
+) {
+    let seed = SessionSeed::new(name).status(status).config(configuration);
     world.sim.add_session(seed);
     let assignment = Assignment {
         server: "one".to_owned(),
@@ -49,39 +60,49 @@ pub(crate) async fn adopt(world: &World<'_>, owner: &Owner, name: &str, status: 
 }
 
 async fn examined(world: &World<'_>) -> Vec<TakeOver> {
-    let filter = TakeOverFilter::default();
-    let mut found = Vec::new();
-    for candidate in take_over::candidates(&world.services, &OPERATOR, &filter)
-        .await
-        .unwrap()
-    {
-        found.push(
-            take_over::examine(&world.services, &OPERATOR, &candidate)
-                .await
-                .unwrap(),
-        );
-    }
-    found
+    outcomes(examined_with(world, OtherWebhooks::Stay).await)
 }
 
 pub(crate) async fn taken_over(world: &World<'_>) -> Vec<TakeOver> {
-    let filter = TakeOverFilter::default();
+    outcomes(taken_over_with(world, OtherWebhooks::Stay).await)
+}
+
+fn outcomes(reports: Vec<Report>) -> Vec<TakeOver> {
+    reports
+        .into_iter()
+        .map(|report| {
+            assert_eq!(report.webhooks, [], "nobody wanted them to be imported");
+            report.outcome
+        })
+        .collect()
+}
+
+pub(crate) async fn examined_with(world: &World<'_>, others: OtherWebhooks) -> Vec<Report> {
     let mut found = Vec::new();
-    for candidate in take_over::candidates(&world.services, &OPERATOR, &filter)
-        .await
-        .unwrap()
-    {
-        found.push(
-            take_over::take_over(&world.services, &OPERATOR, &candidate)
-                .await
-                .unwrap(),
-        );
+    for candidate in candidates(world).await {
+        let examined = take_over::examine(&world.services, &OPERATOR, &candidate, others).await;
+        found.push(examined.unwrap());
     }
     found
 }
 
+pub(crate) async fn taken_over_with(world: &World<'_>, others: OtherWebhooks) -> Vec<Report> {
+    let mut found = Vec::new();
+    for candidate in candidates(world).await {
+        let taken_over = take_over::take_over(&world.services, &OPERATOR, &candidate, others).await;
+        found.push(taken_over.unwrap());
+    }
+    found
+}
+
+async fn candidates(world: &World<'_>) -> Vec<Candidate> {
+    let filter = TakeOverFilter::default();
+    let found = take_over::candidates(&world.services, &OPERATOR, &filter).await;
+    found.unwrap()
+}
+
 /// The calls that could have changed something on WAHA.
-fn changes(world: &World<'_>) -> usize {
+pub(crate) fn changes(world: &World<'_>) -> usize {
     let requests = world.sim.received_requests();
     requests.iter().filter(|request| request.method != "GET").count()
 }

@@ -82,6 +82,7 @@ impl<'a> World<'a> {
         let settings = ServiceSettings {
             hook_url: takes_events.then(|| url.clone()),
             sync_wait: Duration::from_secs(20),
+            webhook_allow: vec!["127.0.0.0/8".parse().unwrap()],
             ..ServiceSettings::at(url.clone())
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();

@@ -25,7 +25,9 @@ pub(crate) use intake::Intake;
 pub use intake::{Delivery, Refusal, Taken, take};
 pub(crate) use wake::Wake;
 pub use webhook::{GlobalHook, MissingHookUrl};
-pub(crate) use webhook::{Webhook, global, has_webhook_of, without_webhook};
+pub(crate) use webhook::{
+    Webhook, foreign_webhooks, global, has_webhook_of, set_foreign_webhooks, without_webhook,
+};
 
 /// How old an event may be. WAHA keeps trying for a day, and each attempt may take a minute.
 const OLDEST: Duration = Duration::from_hours(48);

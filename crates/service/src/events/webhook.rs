@@ -170,6 +170,19 @@ pub(crate) fn without_webhook(config: &mut SessionConfig, session: &Session) {
     config.set("webhooks", others);
 }
 
+/// The webhooks of a configuration that are none of wahana's, with their keys.
+pub(crate) fn foreign_webhooks(config: &SessionConfig) -> Vec<Value> {
+    let present = webhooks(config).into_iter().flatten();
+    present.filter(|webhook| !is_wahanas(webhook)).cloned().collect()
+}
+
+/// Puts these in their place; wahana's stay.
+pub(crate) fn set_foreign_webhooks(config: &mut SessionConfig, mut foreign: Vec<Value>) {
+    let present = webhooks(config).into_iter().flatten();
+    foreign.extend(present.filter(|webhook| is_wahanas(webhook)).cloned());
+    config.set("webhooks", foreign);
+}
+
 /// The hook of a session on the server where it is.
 const fn hook_of(session: &Session) -> Hook {
     Hook {
@@ -194,11 +207,7 @@ fn address(base: &Url, hook: Hook, id: HookKeyId) -> Url {
 
 /// Whether a webhook is wahana's for this session, whatever wahana's address and the key were then.
 fn is_of(hook: Hook, webhook: &Value) -> bool {
-    let url = webhook.get("url").and_then(Value::as_str);
-    let Some(url) = url.and_then(|url| Url::parse(url).ok()) else {
-        return false;
-    };
-    let parts: Vec<&str> = url.path_segments().into_iter().flatten().collect();
+    let parts = path_of(webhook);
     let named = [
         hook.server.to_string(),
         hook.session
@@ -206,6 +215,19 @@ fn is_of(hook: Hook, webhook: &Value) -> bool {
             .unwrap_or_default(),
     ];
     parts.len() == PATH.len() + named.len() + 1 && parts[..2] == PATH && parts[2..4] == named
+}
+
+/// Whether a webhook is wahana's for whatever session.
+fn is_wahanas(webhook: &Value) -> bool {
+    path_of(webhook).starts_with(&PATH.map(str::to_owned))
+}
+
+/// The parts of the path of a webhook's address; none if it has no address.
+fn path_of(webhook: &Value) -> Vec<String> {
+    let url = webhook.get("url").and_then(Value::as_str);
+    let url = url.and_then(|url| Url::parse(url).ok());
+    let parts = url.as_ref().and_then(Url::path_segments);
+    parts.into_iter().flatten().map(str::to_owned).collect()
 }
 
 /// Whether WAHA has what is wanted. It may have filled in more.

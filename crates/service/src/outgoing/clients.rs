@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{
+    Client, ClientBuilder,
+    dns::{Name, Resolve as _},
+};
 use url::{Host, Url};
 
 use super::{
@@ -85,16 +88,33 @@ impl TenantClients {
         is_permitted.then_some(port).ok_or(Refusal::Unreachable)
     }
 
+    /// Checks an address, and where its name leads at the moment, as connecting does.
+    pub(crate) async fn check_reach(&self, url: &Url) -> Result<(), Refusal> {
+        let port = self.check(url)?;
+        let Some(Host::Domain(name)) = url.host() else {
+            return Ok(());
+        };
+        let name: Name = name.parse().map_err(|_| Refusal::Address)?;
+        let resolved = tokio::time::timeout(CONNECT_TIMEOUT, self.resolver(port).resolve(name)).await;
+        match resolved {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Unreachable),
+        }
+    }
+
+    fn resolver(&self, port: u16) -> GuardedResolver {
+        GuardedResolver {
+            policy: self.policy.clone(),
+            look_up: self.look_up.clone(),
+            port,
+        }
+    }
+
     /// The client for an address, if that may be called. It brings nothing along: no cookies, no credentials, no
     /// proxy, and follows no redirect.
     pub(crate) fn client_for(&self, url: &Url) -> Result<Client, Refusal> {
         let port = self.check(url)?;
         let build = || {
-            let resolver = GuardedResolver {
-                policy: self.policy.clone(),
-                look_up: self.look_up.clone(),
-                port,
-            };
             // The TLS provider is there: without one there would be no client for WAHA either.
             let builder = Client::builder()
                 .user_agent(concat!("wahana/", env!("CARGO_PKG_VERSION")))
@@ -102,7 +122,7 @@ impl TenantClients {
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .referer(false)
-                .dns_resolver(Arc::new(resolver))
+                .dns_resolver(Arc::new(self.resolver(port)))
                 .connect_timeout(CONNECT_TIMEOUT);
             (self.complete)(builder).build()
         };

@@ -8,6 +8,7 @@ mod deliveries;
 mod dispatch;
 mod endpoints;
 mod fan_out;
+mod import;
 mod names;
 mod sending;
 mod turn;
@@ -22,12 +23,14 @@ pub use wahana_store::{
     webhooks::{DeliveryQuery, Replayed},
 };
 
+pub(crate) use self::import::{ImportPlan, Offered, plan as plan_import, read as read_offered, withdraw};
 use self::sending::Sender;
 pub use self::{
     deliveries::{DeliveryPage, attempts, page, replay, replay_failed, replay_range, test},
     dispatch::dispatch,
     endpoints::{CreatedEndpoint, EndpointUpdate, NewWebhook, create, delete, list, rotate_secret, update},
     fan_out::fan_out,
+    import::{ImportOutcome, Rest, WebhookImport},
     names::event_names,
 };
 use crate::AllowedNetwork;

@@ -248,7 +248,14 @@ pub async fn delete(tx: &TenantTx, id: WebhookEndpointId) -> Result<bool, StoreE
     Ok(tx.delete::<Entity>(Column::Id.eq(id.as_uuid())).await? == 1)
 }
 
-/// With what deliveries to an endpoint are sent.
+/// With what deliveries to an endpoint are sent; `None` if it is gone.
+pub async fn signing_of(tx: &TenantTx, id: WebhookEndpointId) -> Result<Option<Signing>, StoreError> {
+    let found = tx.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
+    let row = found.one().await?;
+    row.map(|row| signing(tx, &row)).transpose()
+}
+
+/// The same of an endpoint that was found already.
 pub(super) fn signing(tx: &TenantTx, row: &Model) -> Result<Signing, StoreError> {
     let decrypt = |stored: &[u8], purpose| -> Result<SecretString, StoreError> {
         let belonging = belonging(purpose, tx.organization_id(), row.id);

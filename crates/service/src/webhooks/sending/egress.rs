@@ -55,6 +55,11 @@ impl Egress {
         Ok(url)
     }
 
+    /// Whether an address may be called, its name being looked up.
+    pub(super) async fn is_reachable(&self, url: &Url) -> bool {
+        self.of(url).check_reach(url).await.is_ok()
+    }
+
     /// The client for an address, if that may be called.
     pub(super) fn client_for(&self, address: &str) -> Result<(Client, Url), Refusal> {
         let url = TenantClients::parse(address)?;

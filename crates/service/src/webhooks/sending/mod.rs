@@ -127,6 +127,11 @@ impl Sender {
         self.0.egress.check(address).map_err(|_| InvalidAddress)
     }
 
+    /// Whether an address that was checked leads, by what its name means at the moment, to where webhooks are sent.
+    pub(crate) async fn is_reachable(&self, url: &Url) -> bool {
+        self.0.egress.is_reachable(url).await
+    }
+
     /// Tries once to deliver, in at most fifteen seconds. Redirects are not followed.
     pub(crate) async fn send(&self, sending: &Sending) -> Attempted {
         let Shared {

@@ -9,7 +9,8 @@ use wahana_domain::{SessionId, SessionName};
 use wahana_service::{
     Operator, Services,
     platform::{organizations, servers},
-    take_over::{self, Candidate, TakeOver, TakeOverFilter},
+    take_over::{self, Candidate, OtherWebhooks, Report, TakeOver, TakeOverFilter},
+    webhooks::{ImportOutcome, Rest, WebhookImport},
 };
 
 use crate::output::{Output, Row};
@@ -25,6 +26,10 @@ pub(crate) struct Arguments {
     /// Only those of this name or id.
     #[arg(long)]
     session: Option<String>,
+    /// Make webhooks of the organization of the other webhooks that the session has at WAHA: wahana delivers to
+    /// them in WAHA's style with the key that they have, and WAHA does not any more.
+    #[arg(long)]
+    import_webhooks: bool,
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
@@ -44,6 +49,44 @@ struct TakeOverRow {
     /// Whether WAHA restarts the session for it, or would.
     restarts: bool,
     outcome: String,
+    /// What becomes of the session's other webhooks, if they are imported.
+    webhooks: Vec<WebhookRow>,
+}
+
+#[derive(Serialize)]
+struct WebhookRow {
+    /// Scheme, host and port of its address.
+    receiver: String,
+    /// Whether wahana delivers to it.
+    imported: bool,
+    /// The names of the events that wahana delivers.
+    events: Vec<String>,
+    outcome: String,
+}
+
+impl From<WebhookImport> for WebhookRow {
+    fn from(WebhookImport { receiver, outcome }: WebhookImport) -> Self {
+        let (imported, events, outcome) = match outcome {
+            ImportOutcome::Imported { events, rest } => {
+                let rest = match rest {
+                    Rest::Nothing => String::new(),
+                    Rest::AtWaha(names) => format!("; not imported, stays at WAHA: {}", names.join(", ")),
+                    Rest::Dropped => {
+                        "; it asked for everything, and nothing but these is delivered any more".to_owned()
+                    }
+                };
+                let outcome = format!("is imported: {}{rest}", events.join(", "));
+                (true, events, outcome)
+            }
+            ImportOutcome::Stays(why) => (false, Vec::new(), format!("stays at WAHA: {why}")),
+        };
+        Self {
+            receiver,
+            imported,
+            events,
+            outcome,
+        }
+    }
 }
 
 impl Row for TakeOverRow {
@@ -54,15 +97,21 @@ impl Row for TakeOverRow {
             self.server.clone(),
             self.waha_name.clone(),
             self.session_name.to_string(),
-            self.outcome.clone(),
+            self.webhooks.iter().fold(
+                self.outcome.clone(),
+                |line,
+                 WebhookRow {
+                     receiver, outcome, ..
+                 }| { format!("{line}; {receiver} ({outcome})") },
+            ),
         ]
     }
 }
 
 impl TakeOverRow {
-    fn of(candidate: &Candidate, outcome: TakeOver) -> Self {
+    fn of(candidate: &Candidate, report: Report) -> Self {
         let session = candidate.session();
-        let (taken_over, restarts, outcome) = match outcome {
+        let (taken_over, restarts, outcome) = match report.outcome {
             TakeOver::Unchanged => (true, false, "has the webhook already".to_owned()),
             TakeOver::Possible { restarts: true } => (
                 true,
@@ -85,6 +134,7 @@ impl TakeOverRow {
             taken_over,
             restarts,
             outcome,
+            webhooks: report.webhooks.into_iter().map(WebhookRow::from).collect(),
         }
     }
 }
@@ -105,18 +155,23 @@ pub(super) async fn run(arguments: Arguments, services: &Services, output: Outpu
         session: arguments.session,
     };
     let candidates = take_over::candidates(services, &operator, &filter).await?;
+    let others = if arguments.import_webhooks {
+        OtherWebhooks::Import
+    } else {
+        OtherWebhooks::Stay
+    };
     let pause = Duration::from_mins(1) / arguments.pace;
     let mut rows = Vec::with_capacity(candidates.len());
     let mut has_failed = false;
     for candidate in &candidates {
-        let outcome = if arguments.dry_run {
-            take_over::examine(services, &operator, candidate).await?
+        let report = if arguments.dry_run {
+            take_over::examine(services, &operator, candidate, others).await?
         } else {
-            take_over::take_over(services, &operator, candidate).await?
+            take_over::take_over(services, &operator, candidate, others).await?
         };
-        has_failed |= matches!(outcome, TakeOver::Failed(_));
-        let is_changed = matches!(outcome, TakeOver::Done { .. } | TakeOver::Failed(_));
-        rows.push(TakeOverRow::of(candidate, outcome));
+        has_failed |= matches!(report.outcome, TakeOver::Failed(_));
+        let is_changed = matches!(report.outcome, TakeOver::Done { .. } | TakeOver::Failed(_));
+        rows.push(TakeOverRow::of(candidate, report));
         if is_changed && !arguments.dry_run && rows.len() < candidates.len() {
             tokio::time::sleep(pause).await;
         }
