@@ -225,7 +225,7 @@ impl fmt::Debug for WebhookSecret {
 }
 
 /// An address to which events are delivered, without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookEndpoint {
     /// Its id.
     pub id: WebhookEndpointId,
@@ -261,6 +261,19 @@ pub struct WebhookEndpoint {
     pub created_at: Timestamp,
     /// When it was last changed by people.
     pub updated_at: Timestamp,
+}
+
+/// Addresses often hold a credential.
+impl fmt::Debug for WebhookEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookEndpoint")
+            .field("id", &self.id)
+            .field("organization_id", &self.organization_id)
+            .field("style", &self.style)
+            .field("state", &self.state)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WebhookEndpoint {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An endpoint to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewEndpoint {
     /// The address.
     pub url: String,
@@ -38,7 +38,7 @@ pub struct NewEndpoint {
 }
 
 /// What to change of an endpoint; what is `None` stays.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct EndpointChange {
     /// Another address.
     pub url: Option<String>,
