@@ -38,6 +38,8 @@ const LEASE: Duration = Duration::from_mins(1);
 const SLOW: Duration = Duration::from_secs(5);
 /// Waits are longer by up to this part, so that what failed together does not come again together.
 const JITTER: f64 = 0.1;
+/// For how long a receiver may ask to be left alone.
+const LONGEST_ASKED: Duration = Duration::from_hours(10);
 /// A receiver says by this status that it does not want any more (Standard Webhooks).
 const GONE: u16 = 410;
 
@@ -174,7 +176,7 @@ impl Attempts {
         } else if is_final {
             AttemptOutcome::Failed
         } else {
-            next(&claimed.delivery, self.services.now())
+            next(&claimed.delivery, attempted.retry_after, self.services.now())
         };
         counter!(ATTEMPTS, "outcome" => word(outcome)).increment(1);
         let answer = attempted
@@ -220,14 +222,19 @@ fn untold(why: Untellable) -> Attempted {
         status: None,
         error: Some(why.to_string()),
         answer: None,
+        retry_after: None,
         duration: Duration::ZERO,
     }
 }
 
-/// What becomes of a delivery that the receiver did not take.
-fn next(delivery: &WebhookDelivery, now: Timestamp) -> AttemptOutcome {
+/// What becomes of a delivery that the receiver did not take. It may ask to be left alone for longer than the schedule
+/// says, but not for longer than the schedule ever does.
+fn next(delivery: &WebhookDelivery, asked: Option<Duration>, now: Timestamp) -> AttemptOutcome {
     match WebhookDelivery::retry_after(delivery.attempts) {
-        Some(wait) => AttemptOutcome::RetryAt(now.plus(wait.mul_f64(1.0 + JITTER * rand::random::<f64>()))),
+        Some(scheduled) => {
+            let wait = asked.unwrap_or_default().min(LONGEST_ASKED).max(scheduled);
+            AttemptOutcome::RetryAt(now.plus(wait.mul_f64(1.0 + JITTER * rand::random::<f64>())))
+        }
         None => AttemptOutcome::Failed,
     }
 }
@@ -338,8 +345,18 @@ mod tests {
             created_at: now,
             updated_at: now,
         };
-        for (attempts, seconds) in [(1, 5), (2, 300), (3, 1800), (4, 7200), (7, 36_000)] {
-            let AttemptOutcome::RetryAt(at) = next(&delivery(attempts), now) else {
+        let minutes = |minutes| Some(Duration::from_mins(minutes));
+        for (attempts, asked, seconds) in [
+            (1, None, 5),
+            (2, None, 300),
+            (3, None, 1800),
+            (4, None, 7200),
+            (7, None, 36_000),
+            (1, minutes(2), 120),
+            (3, minutes(2), 1800),
+            (1, Some(Duration::MAX), 36_000),
+        ] {
+            let AttemptOutcome::RetryAt(at) = next(&delivery(attempts), asked, now) else {
                 panic!("it was given up after {attempts}");
             };
             let wait = at.since(now);
@@ -349,6 +366,6 @@ mod tests {
                 "{wait:?}"
             );
         }
-        assert_eq!(next(&delivery(8), now), AttemptOutcome::Failed);
+        assert_eq!(next(&delivery(8), minutes(2), now), AttemptOutcome::Failed);
     }
 }

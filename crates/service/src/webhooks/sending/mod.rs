@@ -4,14 +4,27 @@ mod answer;
 mod egress;
 mod failure;
 mod signature;
+/// How long a receiver asks to be left alone that has too much to do. It may also name a time of day; then the schedule
+/// holds.
+fn retry_after(response: &Response) -> Option<Duration> {
+    if !matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
+        return None;
+    }
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::{
-    Response,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use url::Url;
 use wahana_domain::{Clock, CustomHeader, Timestamp, WebhookSecret, WebhookStyle};
@@ -65,6 +78,8 @@ pub(crate) struct Attempted {
     /// The beginning of the answer, in at most 4096 bytes and without characters that cannot be printed; `None` if
     /// there was no answer.
     pub(crate) answer: Option<String>,
+    /// How long the receiver asks to be left alone.
+    pub(crate) retry_after: Option<Duration>,
     /// How long it took.
     pub(crate) duration: Duration,
 }
@@ -108,6 +123,7 @@ struct Shared {
 #[derive(Default)]
 struct Heard {
     status: Option<u16>,
+    retry_after: Option<Duration>,
     answer: Beginning,
 }
 
@@ -151,6 +167,7 @@ impl Sender {
             status: heard.status,
             error: failure.map(|failure| failure.to_string()),
             answer: heard.status.map(|_| cleaned(&heard.answer)),
+            retry_after: heard.retry_after,
             duration: clock.elapsed().saturating_sub(began),
         }
     }
@@ -163,6 +180,7 @@ impl Sender {
             .body(sending.body.clone());
         let mut response: Response = request.send().await?;
         heard.status = Some(response.status().as_u16());
+        heard.retry_after = retry_after(&response);
         while !heard.answer.is_full()
             && let Some(chunk) = response.chunk().await?
         {

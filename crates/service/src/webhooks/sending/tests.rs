@@ -81,6 +81,7 @@ fn refused(error: &str) -> Attempted {
         status: None,
         error: Some(error.to_owned()),
         answer: None,
+        retry_after: None,
         duration: Duration::ZERO,
     }
 }
@@ -441,4 +442,25 @@ fn nothing_secret_is_printed() {
         !printed.contains("secret-") && !printed.contains("whsec_"),
         "{printed}"
     );
+}
+
+#[tokio::test]
+async fn a_receiver_may_ask_for_time_when_it_has_too_much_to_do() {
+    let receiver = WebhookReceiver::start().unwrap();
+    let sender = sender_to(&receiver);
+    for (status, asks, expected) in [
+        (429, "Retry-After: 120\r\n", Some(120)),
+        (503, "retry-after: 7\r\n", Some(7)),
+        (503, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", None),
+        (429, "Retry-After: -1\r\n", None),
+        (429, "", None),
+        (500, "Retry-After: 120\r\n", None),
+        (200, "Retry-After: 120\r\n", None),
+    ] {
+        receiver.answer_next([Answer::with_head(status, asks, "")]);
+        let attempted = sender.send(&sending(&receiver.url("/hook"))).await;
+        assert_eq!(attempted.status, Some(status));
+        let expected = expected.map(Duration::from_secs);
+        assert_eq!(attempted.retry_after, expected, "{status} {asks}");
+    }
 }
