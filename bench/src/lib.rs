@@ -1,7 +1,7 @@
 //! What the programs of the benchmark agree on, so that the sessions in the database are the sessions
 //! on the simulated WAHA servers.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::ensure;
 
@@ -70,6 +70,13 @@ pub async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
     let answer = connection.ask(&request).await?;
     ensure!(answer.status == 200, "{path} is not answered with 200");
     Ok(answer.body.into_bytes())
+}
+
+/// The time that half of these do not exceed; nothing of none.
+#[must_use]
+pub fn median_of(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Writes a file at once, so that whoever waits for it finds it whole.

@@ -7,6 +7,7 @@ mod events;
 mod groups;
 mod http;
 mod load;
+mod messages;
 mod nginx;
 mod programs;
 mod report;
@@ -86,6 +87,18 @@ const GROUPS: &[Group] = &[
     Group {
         name: "reconcile",
         measure: events::round,
+    },
+    Group {
+        name: "messages-handed-in",
+        measure: messages::handed_in,
+    },
+    Group {
+        name: "messages-waited-for",
+        measure: messages::waited_for,
+    },
+    Group {
+        name: "streams",
+        measure: messages::streams,
     },
 ];
 

@@ -1,8 +1,18 @@
 //! Simulated WAHA servers, many in one process.
 
-use std::{net::Ipv4Addr, path::PathBuf};
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use axum::{Router, body::Bytes, http::header, routing::get};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::{get, post},
+};
 use clap::Parser;
 use tokio::net::TcpListener;
 use waha_sim::{SessionSeed, WahaSim};
@@ -58,8 +68,20 @@ async fn frozen(waha: &WahaSim, answers: &[(String, &str)]) -> anyhow::Result<St
             move || async move { ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body) };
         router = router.route(path, get(answer));
     }
+    router = router.route("/api/sendText", post(send_text));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(address)
+}
+
+/// As NOWEB answers, with a key of its own for each message.
+async fn send_text() -> impl IntoResponse {
+    static SENT: AtomicU64 = AtomicU64::new(0);
+    let number = SENT.fetch_add(1, Ordering::Relaxed);
+    let body = format!(
+        r#"{{"key":{{"remoteJid":"6281234567890@s.whatsapp.net","fromMe":true,"id":"3EB0{number:018}"}},"messageTimestamp":"1800000000","status":"PENDING"}}"#
+    );
+    let json = (header::CONTENT_TYPE, "application/json; charset=utf-8");
+    (StatusCode::CREATED, [json], body)
 }

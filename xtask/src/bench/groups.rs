@@ -187,7 +187,7 @@ pub(super) fn many_organizations(bench: &Bench) -> anyhow::Result<Vec<Measured>>
     ])
 }
 
-fn megabytes(wahana: &Wahana) -> anyhow::Result<f64> {
+pub(super) fn megabytes(wahana: &Wahana) -> anyhow::Result<f64> {
     let bytes = u32::try_from(wahana.process.resident_memory()? / 1024)?;
     Ok(f64::from(bytes) * 1024.0 / MEGABYTE)
 }

@@ -202,9 +202,14 @@ impl Hook {
 
 /// A program that writes the rows of events into a database, without wahana.
 pub(super) fn event_rows(database: &Database) -> Command {
-    let mut command = command(&program("event_rows"));
+    let mut command = tool("event_rows");
     command.env("WAHANA_DATABASE__URL", &database.url);
     command
+}
+
+/// A program of the benchmark's own.
+pub(super) fn tool(name: &str) -> Command {
+    command(&program(name))
 }
 
 /// A bare route that answers the same bytes.

@@ -90,6 +90,18 @@ impl Measured {
         }
     }
 
+    /// By how many milliseconds wahana takes longer than the yardstick.
+    pub(super) fn beyond(what: &str, yardstick: f64, wahana: f64, target: Target) -> Self {
+        Self {
+            what: what.to_owned(),
+            yardstick: Some(format!("{yardstick:.2} ms")),
+            wahana: format!("{wahana:.2} ms"),
+            figure: wahana - yardstick,
+            unit: "ms more",
+            target: Some(target),
+        }
+    }
+
     fn row(&self) -> String {
         let none = || "–".to_owned();
         let unit = if self.unit.is_empty() {
