@@ -97,6 +97,10 @@ const GROUPS: &[Group] = &[
         measure: messages::waited_for,
     },
     Group {
+        name: "webhooks",
+        measure: messages::delivered,
+    },
+    Group {
         name: "streams",
         measure: messages::streams,
     },

@@ -96,6 +96,62 @@ pub(super) fn waited_for(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     )])
 }
 
+#[derive(Deserialize)]
+struct Deliveries {
+    deliveries_per_second: f64,
+}
+
+/// Events that are delivered to a receiver, against a loop that posts as many bodies and writes the same rows.
+pub(super) fn delivered(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
+    let count = if bench.options.quick { "200" } else { "2000" };
+    let simulators = Simulators::start(bench, "delivered", ONE_SESSION, 0)?;
+    let database = Database::sqlite(bench, "delivered", ONE_SESSION, &simulators)?;
+    let bare = Database::sqlite(bench, "delivered-rows", ONE_SESSION, &simulators)?;
+    let listening = bench.path("receiver.address");
+    let mut command = programs::tool("receiver");
+    command.arg("--address").arg(&listening);
+    let mut receiver = Server::start(command, &bench.path("receiver.log"))?;
+    receiver.wait_until(&bench.interruption, || listening.exists())?;
+    let receiver = std::fs::read_to_string(&listening)?;
+    let deliver = |wahana: &Wahana, database: &Database| {
+        let mut command = programs::tool("deliveries");
+        command
+            .args(["--address", &wahana.address.to_string()])
+            .args(["--receiver", &receiver, "--count", count])
+            .arg("--headers")
+            .arg(&database.headers);
+        let rate: Deliveries = printed(command, &bench.interruption)?;
+        anyhow::Ok(rate.deliveries_per_second)
+    };
+    // Each text that is taken in is an event.
+    let texts = ["hand-in", "--seconds", "10", "--connections", "8"];
+    sample(bench, "delivered-sample", &bare, &texts)?;
+    let once = Wahana::start(bench, "delivered-once", &bare)?;
+    deliver(&once, &bare)?;
+    drop(once);
+    let wahana = Wahana::start(bench, "delivered", &database)?;
+    let mut command = sends(&wahana, &database);
+    command.args(texts);
+    let _: serde_json::Value = printed(command, &bench.interruption)?;
+    let (mut rows, mut deliveries) = (Vec::new(), Vec::new());
+    for _ in 0..bench.rounds() {
+        let mut command = programs::tool("delivery_rows");
+        command
+            .args(["--receiver", &receiver])
+            .env("WAHANA_DATABASE__URL", &bare.url);
+        let of_rows: Deliveries = printed(command, &bench.interruption)?;
+        rows.push(of_rows.deliveries_per_second);
+        deliveries.push(deliver(&wahana, &database)?);
+    }
+    let what = "Webhooks delivered to a receiver, SQLite, against a loop that posts and writes the same rows";
+    Ok(vec![Measured::rates(
+        what,
+        &rows,
+        &deliveries,
+        Target::AtLeast(0.4),
+    )])
+}
+
 /// Many who listen while nothing happens.
 pub(super) fn streams(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     let count = if bench.options.quick { 200 } else { 2_000 };
