@@ -181,6 +181,7 @@ pub async fn take_over(
     };
     let (restarts, version) = (found.restarts, found.webhook.version());
     let (tenant, session) = (candidate.tenant, &candidate.session);
+    let upstream = services.upstreams.get(session.waha.server).await?;
     let tx = services.store.write(tenant).await?;
     if others == OtherWebhooks::Import {
         // So that two who make the last webhook at the same moment do not make two.
@@ -199,10 +200,13 @@ pub async fn take_over(
     let intent = AuditOutcome::Intent;
     reconcile::hold(&tx, session.id).await?;
     audit::record_by_operator_in(&tx, operator, OPERATION, Some(session.id), intent).await?;
+    if plan.import.has_steps() {
+        let intent = AuditOutcome::Intent;
+        audit::record_by_operator_in(&tx, operator, IMPORT, Some(session.id), intent).await?;
+    }
     // Before WAHA is told: what happens in between is delivered twice rather than not at all.
     let imported = plan.import.apply(&tx).await?;
     tx.commit().await?;
-    let upstream = services.upstreams.get(session.waha.server).await?;
     let updated = upstream
         .waha()
         .update_session(session.waha.name.as_str(), &plan.config)

@@ -26,6 +26,8 @@ on_both_databases!(
     the_same_webhook_of_more_sessions_is_one,
     when_an_organization_has_as_many_as_it_may_the_others_stay,
     what_waha_refuses_is_undone_and_what_it_may_have_done_is_not_made_twice,
+    one_that_is_switched_off_is_neither_made_again_nor_taken_from_waha,
+    a_receiver_whose_address_looks_like_wahanas_is_not_taken_for_it,
 );
 
 const KEY: &str = "a-key-that-the-receiver-has";
@@ -108,9 +110,11 @@ async fn what_was_delivered_by_waha_is_delivered_by_wahana(database: &TestDataba
     rest["events"] = json!(["presence.update"]);
     assert_eq!(left(&world, "shop").await, [rest]);
     let audit = "SELECT operation || ' ' || outcome FROM audit_entries
-        WHERE operation = 'platform.sessions.import_webhooks'";
+        WHERE operation = 'platform.sessions.import_webhooks' ORDER BY id";
     let written = world.texts(audit).await;
-    assert_eq!(written, ["platform.sessions.import_webhooks success"]);
+    let expected =
+        ["intent", "success"].map(|outcome| format!("platform.sessions.import_webhooks {outcome}"));
+    assert_eq!(written, expected);
 
     world.sim.reset_records();
     let again = import(&world).await;
@@ -285,6 +289,44 @@ async fn when_an_organization_has_as_many_as_it_may_the_others_stay(database: &T
     assert_eq!(left(&world, "shop").await, webhooks[1..]);
 }
 
+async fn one_that_is_switched_off_is_neither_made_again_nor_taken_from_waha(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let owner = world.owner("a").await;
+    let webhooks = [webhook(URL, &["message"])];
+    adopt(&world, &owner, "one", &webhooks).await;
+    import(&world).await;
+    let tx = world.store.write(owner.tenant).await.unwrap();
+    let present = wahana_store::webhooks::endpoints(&tx).await.unwrap();
+    assert!(
+        wahana_store::webhooks::disable(&tx, present[0].id, "It was switched off.")
+            .await
+            .unwrap()
+    );
+    tx.commit().await.unwrap();
+    adopt(&world, &owner, "two", &webhooks).await;
+    let reports = import(&world).await;
+    let stays = reports
+        .iter()
+        .flat_map(|report| &report.webhooks)
+        .find_map(|import| match &import.outcome {
+            ImportOutcome::Stays(why) => Some(why.as_str()),
+            ImportOutcome::Imported { .. } => None,
+        });
+    assert!(stays.unwrap().contains("disabled"), "{reports:?}");
+    assert_eq!(left(&world, "two").await, webhooks);
+    assert_eq!(world.texts(ENDPOINTS).await.len(), 1);
+}
+
+async fn a_receiver_whose_address_looks_like_wahanas_is_not_taken_for_it(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let owner = world.owner("a").await;
+    let webhooks = [webhook("http://127.0.0.1:9/hooks/waha/theirs", &["message"])];
+    adopt(&world, &owner, "shop", &webhooks).await;
+    let reports = import(&world).await;
+    assert_eq!(reports[0].webhooks.len(), 1, "{reports:?}");
+    assert_eq!(left(&world, "shop").await, Vec::<Value>::new());
+}
+
 async fn what_waha_refuses_is_undone_and_what_it_may_have_done_is_not_made_twice(database: &TestDatabase) {
     let world = World::new(database).await;
     let owner = world.owner("a").await;
@@ -305,4 +347,18 @@ async fn what_waha_refuses_is_undone_and_what_it_may_have_done_is_not_made_twice
     );
     assert_eq!(left(&world, "shop").await, Vec::<Value>::new());
     assert_eq!(world.texts(ENDPOINTS).await.len(), 1);
+
+    // What another session has already stays as it was.
+    adopt(&world, &owner, "second", &webhooks).await;
+    world
+        .sim
+        .set_fault(Fault::new(FaultKind::Status(403)).method("PUT"));
+    import(&world).await;
+    let tx = world.store.read(owner.tenant).await.unwrap();
+    let present = wahana_store::webhooks::endpoints(&tx).await.unwrap();
+    let sessions: Vec<_> = present
+        .iter()
+        .map(|endpoint| endpoint.sessions.as_ref().map(Vec::len))
+        .collect();
+    assert_eq!(sessions, [Some(1)]);
 }

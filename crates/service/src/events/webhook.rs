@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 use waha_client::SessionConfig;
-use wahana_domain::{Session, WahaServer};
+use wahana_domain::{ServerId, Session, WahaServer};
 use wahana_store::{Hook, HookKeyId};
 
 use crate::{Conflict, ServiceError, Services};
@@ -217,9 +217,11 @@ fn is_of(hook: Hook, webhook: &Value) -> bool {
     parts.len() == PATH.len() + named.len() + 1 && parts[..2] == PATH && parts[2..4] == named
 }
 
-/// Whether a webhook is wahana's for whatever session.
+/// Whether a webhook is wahana's for whatever session, whatever wahana's address was then.
 fn is_wahanas(webhook: &Value) -> bool {
-    path_of(webhook).starts_with(&PATH.map(str::to_owned))
+    let parts = path_of(webhook);
+    let server = parts.get(PATH.len()).map(|server| server.parse::<ServerId>());
+    parts.starts_with(&PATH.map(str::to_owned)) && matches!(server, Some(Ok(_)))
 }
 
 /// The parts of the path of a webhook's address; none if it has no address.
@@ -242,7 +244,7 @@ fn covers(present: &Value, wanted: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use wahana_domain::{ServerId, SessionId};
+    use wahana_domain::SessionId;
 
     use super::*;
 

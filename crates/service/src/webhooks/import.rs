@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use url::Url;
+use url::{Origin, Url};
 use wahana_domain::{CustomHeader, EndpointState, SessionId, WebhookEndpointId, WebhookSecret, WebhookStyle};
 use wahana_store::{
     TenantTx,
@@ -120,6 +120,8 @@ struct Known {
     sessions: Option<Vec<SessionId>>,
     headers: Vec<CustomHeader>,
     secret: WebhookSecret,
+    /// Whether it is delivered to.
+    is_enabled: bool,
 }
 
 impl Known {
@@ -172,6 +174,11 @@ pub(crate) async fn plan(
             }
         };
         match known.iter_mut().find(|known| known.is_the_same(&wanted)) {
+            Some(known) if !known.is_enabled => {
+                let why = "the organization has the same webhook, and it is disabled".to_owned();
+                plan.stays(receiver, webhook, why);
+                continue;
+            }
             Some(known) => {
                 if let Some(sessions) = known.sessions.as_mut().filter(|own| !own.contains(&session)) {
                     sessions.push(session);
@@ -198,7 +205,8 @@ pub(crate) async fn plan(
         } else {
             webhook["events"] = wanted.rest.clone().into();
             plan.left.push(webhook);
-            Rest::AtWaha(wanted.rest)
+            let shown = wanted.rest.iter().map(|name| name.escape_default().to_string());
+            Rest::AtWaha(shown.collect())
         };
         let all = || event_names(WebhookStyle::Waha).into_iter().map(str::to_owned);
         let events = wanted.events.unwrap_or_else(|| all().collect());
@@ -221,39 +229,59 @@ impl ImportPlan {
         outcomes.any(|outcome| matches!(outcome, ImportOutcome::Imported { .. }))
     }
 
+    /// Whether the organization's webhooks are to be changed.
+    pub(crate) const fn has_steps(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// Does it, for what happens from now on. Says which of the organization's webhooks have the session now, and did
     /// not before.
-    pub(crate) async fn apply(self, tx: &TenantTx) -> Result<Vec<WebhookEndpointId>, ServiceError> {
-        let mut changed = Vec::with_capacity(self.steps.len());
+    pub(crate) async fn apply(self, tx: &TenantTx) -> Result<Vec<Imported>, ServiceError> {
+        let mut imported = Vec::with_capacity(self.steps.len());
         for step in self.steps {
-            changed.push(match step {
-                Step::Make(new) => webhooks::insert(tx, &new).await?.id,
+            imported.push(match step {
+                Step::Make(new) => Imported {
+                    endpoint: webhooks::insert(tx, &new).await?.id,
+                    was_made: true,
+                },
                 Step::Join(id, sessions) => {
                     set_sessions(tx, id, sessions).await?;
-                    id
+                    Imported {
+                        endpoint: id,
+                        was_made: false,
+                    }
                 }
             });
         }
-        Ok(changed)
+        Ok(imported)
     }
 }
 
-/// Takes a session out of webhooks again, because WAHA goes on delivering to them.
+/// A webhook of the organization that has the session since it was imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Imported {
+    endpoint: WebhookEndpointId,
+    /// Whether it was made for that.
+    was_made: bool,
+}
+
+/// Takes a session out of webhooks again, because WAHA goes on delivering to them. One that people have given all
+/// sessions meanwhile is theirs.
 pub(crate) async fn withdraw(
     tx: &TenantTx,
     session: SessionId,
-    from: &[WebhookEndpointId],
+    from: &[Imported],
 ) -> Result<(), ServiceError> {
-    for id in from {
-        let Some(endpoint) = webhooks::endpoint(tx, *id).await? else {
+    for imported in from {
+        let endpoint = webhooks::lock(tx, imported.endpoint).await?;
+        let Some(mut sessions) = endpoint.and_then(|endpoint| endpoint.sessions) else {
             continue;
         };
-        let mut sessions = endpoint.sessions.unwrap_or_default();
         sessions.retain(|own| *own != session);
-        if sessions.is_empty() {
-            webhooks::delete(tx, *id).await?;
+        if sessions.is_empty() && imported.was_made {
+            webhooks::delete(tx, imported.endpoint).await?;
         } else {
-            set_sessions(tx, *id, sessions).await?;
+            set_sessions(tx, imported.endpoint, sessions).await?;
         }
     }
     Ok(())
@@ -274,11 +302,11 @@ async fn set_sessions(
     Ok(())
 }
 
-/// The webhooks of WAHA's style that the organization has and that are delivered to.
+/// The webhooks of WAHA's style that the organization has.
 async fn known(tx: &TenantTx) -> Result<Vec<Known>, ServiceError> {
     let mut known = Vec::new();
     for endpoint in webhooks::endpoints(tx).await? {
-        if endpoint.style != WebhookStyle::Waha || endpoint.state != EndpointState::Enabled {
+        if endpoint.style != WebhookStyle::Waha {
             continue;
         }
         let signing = webhooks::signing_of(tx, endpoint.id).await?;
@@ -294,6 +322,7 @@ async fn known(tx: &TenantTx) -> Result<Vec<Known>, ServiceError> {
             sessions: endpoint.sessions,
             headers,
             secret,
+            is_enabled: endpoint.state == EndpointState::Enabled,
         });
     }
     Ok(known)
@@ -308,6 +337,7 @@ impl Known {
             sessions: new.sessions.clone(),
             headers: new.headers.clone(),
             secret: new.secret.clone(),
+            is_enabled: true,
         }
     }
 }
@@ -368,6 +398,10 @@ fn chosen(events: Vec<String>) -> Result<(Option<Vec<String>>, Vec<String>), Str
         .into_iter()
         .partition(|name| known.contains(&name.as_str()));
     if told.is_empty() {
+        let rest: Vec<_> = rest
+            .iter()
+            .map(|name| name.escape_default().to_string())
+            .collect();
         let rest = rest.join(", ");
         return Err(format!(
             "wahana tells none of its events in WAHA's style ({rest})"
@@ -399,6 +433,9 @@ fn origin(webhook: &Value) -> String {
     let url = url.and_then(|url| Url::parse(url).ok());
     url.map_or_else(
         || "a webhook without an address".to_owned(),
-        |url| url.origin().ascii_serialization(),
+        |url| match url.origin() {
+            origin @ Origin::Tuple(..) => origin.ascii_serialization(),
+            Origin::Opaque(_) => "a webhook at an address that is not of the web".to_owned(),
+        },
     )
 }
