@@ -64,7 +64,7 @@ async fn webhooks_at_waha_are_imported_if_that_is_wanted_and_their_keys_are_not_
         let arguments: Vec<&str> = line.split(' ').collect();
         let settings = [
             ("WAHANA_HOOK_URL", "http://10.0.0.5:8080"),
-            ("WAHANA_WEBHOOKS_ALLOW", "127.0.0.1:9"),
+            ("WAHANA_WEBHOOKS__ALLOW", "127.0.0.1:9"),
         ];
         let outcome = installation.run_with_environment(&arguments, &settings);
         let said = outcome.everything();
