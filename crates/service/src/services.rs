@@ -22,7 +22,7 @@ use crate::{
     events::{Intake, Wake},
     jobs::{Pool, RetentionSettings},
     limits::{LimitSettings, Limits},
-    media::{Growth, MediaSettings},
+    media::{Growth, MediaLinks, MediaSettings},
     messages::SendQueue,
     organization_events::{Feeds, StreamLimits},
     outgoing::Fetcher,
@@ -103,6 +103,7 @@ pub struct Services {
     pub(crate) sync: Synchronizer,
     pub(crate) bell: Bell,
     pub(crate) media: Fetcher,
+    pub(crate) media_links: MediaLinks,
     pub(crate) media_growth: Arc<Growth>,
     pub(crate) events: Wake,
     pub(crate) intake: Intake,
@@ -127,6 +128,7 @@ impl Services {
         let bell = Bell::default();
         let (events, running) = (Wake::default(), TaskTracker::new());
         let queue = SendQueue::default();
+        let media_links = MediaLinks::new(store.clone(), settings.public_url.clone());
         let sync = Synchronizer::new(
             store.clone(),
             upstreams.clone(),
@@ -142,7 +144,8 @@ impl Services {
             intake: Intake::new(store.clone(), events.clone(), running.clone()),
             events,
             queue,
-            feeds: Feeds::new(store.clone(), settings.event_streams),
+            feeds: Feeds::new(store.clone(), media_links.clone(), settings.event_streams),
+            media_links,
             webhooks: Webhooks::new(&settings.webhook_allow, store.clock().clone()),
             callers: Callers::new(store.clone()),
             passwords: Arc::new(Passwords::new()),

@@ -3,6 +3,8 @@
 //! Bytes are never written over: whoever stores a file stores it under a key of its own and then writes down
 //! that key, once. So what a row names is whole, and bytes that no row names are nobody's.
 
+use std::collections::HashMap;
+
 use sea_orm::{ActiveValue::Set, ColumnTrait, sea_query::Expr};
 use wahana_domain::{
     FileName, MediaFile, MediaFileId, MediaState, MediaType, MessageId, StorageKey, StoredBytes, Timestamp,
@@ -11,6 +13,7 @@ use wahana_domain::{
 use crate::{
     StoreError, TenantTx,
     entity::media_file::{self, Column, Entity, Model},
+    messages::DescribedMessage,
 };
 
 /// A file that a message which came in is said to have.
@@ -204,6 +207,18 @@ pub(crate) async fn end(tx: &TenantTx, files: &[uuid::Uuid]) -> Result<(), Store
 }
 
 /// The files of these messages.
+pub async fn of_described(
+    tx: &TenantTx,
+    messages: &[DescribedMessage],
+) -> Result<HashMap<MessageId, MediaFile>, StoreError> {
+    let ids: Vec<_> = messages.iter().map(|message| message.id.as_uuid()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let files = of_messages(tx, &ids).await?.into_iter();
+    Ok(files.filter_map(|file| Some((file.message_id?, file))).collect())
+}
+
 pub(crate) async fn of_messages(
     tx: &TenantTx,
     messages: &[uuid::Uuid],

@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use wahana_domain::{MediaState, MessageId};
 use wahana_service::media;
+use wahana_store::media_files;
 
 use crate::wahana::{Answer, Wahana};
 
@@ -174,6 +175,14 @@ async fn a_link_opens_its_file_without_a_credential() {
             "{broken}"
         );
     }
+    // One that is still fetched is there soon.
+    let waiting = wahana.insert_lost_file(MediaState::Waiting).await;
+    let tx = wahana.store().read(wahana.tenant).await.unwrap();
+    let waiting = media_files::of_message(&tx, waiting).await.unwrap().unwrap();
+    drop(tx);
+    let url = media::link(&wahana.services, waiting.organization_id, waiting.id).unwrap();
+    let answer = open(&url[url::Position::BeforePath..], None).await;
+    assert_eq!(answer.refusal(), (409, "CONFLICT".to_owned()));
     // It opens nothing else.
     let answer = open("/api/waha/sessions", None).await;
     assert_eq!(answer.refusal(), (401, "UNAUTHENTICATED".to_owned()));

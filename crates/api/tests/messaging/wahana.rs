@@ -65,7 +65,7 @@ pub(crate) struct Wahana {
     pub(crate) database: TestDatabase,
     router: Router,
     store: Store,
-    tenant: Tenant,
+    pub(crate) tenant: Tenant,
     user: UserId,
     bearer: String,
     settings: ServiceSettings,

@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wahana_domain::{DeliveryStatus, Direction, FileName, MediaType, MessageKind};
+use wahana_store::{
+    activity::Tally,
+    media_files::{self, NewFile},
+    messages::{self, HistoryQuery, Ledger, MessageNews},
+    sessions,
+};
 use wahana_testkit::{
-    app::Home,
+    app::{Actor, Home},
     database::TestDatabase,
     on_both_databases,
     receiver::{Answer, WebhookReceiver},
@@ -72,6 +79,84 @@ async fn waha_receivers_get_what_waha_would_send(db: &TestDatabase) {
         !text.contains(scene.session.waha.name.as_str()),
         "the name on WAHA is nobody's business"
     );
+}
+
+async fn what_a_message_says_and_a_link_to_its_file_are_delivered(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let receivers = ["standard", "waha"].map(|style| (style, WebhookReceiver::start().unwrap()));
+    for (style, receiver) in &receivers {
+        let events = if *style == "waha" {
+            "message"
+        } else {
+            "message.received"
+        };
+        scene
+            .create(json!({"url": receiver.url("/"), "style": style, "events": [events]}))
+            .await;
+    }
+    scene.receive_with_file("an offer", "the bytes of a file").await;
+    for (style, receiver) in &receivers {
+        let told = body(&received(receiver, 1).await[0]);
+        let (text, media) = if *style == "waha" {
+            (&told["payload"]["body"], &told["payload"]["media"])
+        } else {
+            (&told["data"]["text"], &told["data"]["media"])
+        };
+        assert_eq!(text, "an offer", "{told}");
+        assert_eq!(
+            (&media["mimetype"], &media["filename"]),
+            (&json!("application/pdf"), &json!("offer.pdf"))
+        );
+        let url = url::Url::parse(media["url"].as_str().unwrap()).unwrap();
+        let nobody = scene.app.actor(Actor::Nobody).await;
+        let file = nobody.get(&url[url::Position::BeforePath..]).await;
+        assert_eq!(file.text(), "the bytes of a file");
+    }
+}
+
+impl Scene {
+    /// Somebody sends a document, which is kept.
+    async fn receive_with_file(&self, text: &str, bytes: &'static str) {
+        let tx = self.app.store().write(self.app.tenant(Home::A)).await.unwrap();
+        sessions::lock(&tx, self.session.id).await.unwrap();
+        let news = MessageNews {
+            key: "3EB0AABBCC".to_owned(),
+            waha_message_id: "false_15550001111@c.us_3EB0AABBCC".to_owned(),
+            chat_id: "15550001111@c.us".to_owned(),
+            direction: Direction::Incoming,
+            kind: MessageKind::Document,
+            sender: Some("15550001111@c.us".to_owned()),
+            status: DeliveryStatus::Received,
+            happened_at: tx.now(),
+            text: Some(text.to_owned()),
+            reply_to: None,
+            is_from_api: false,
+        };
+        let mut ledger = Ledger::open(&tx, self.session.id, [news.key.as_str()])
+            .await
+            .unwrap();
+        ledger.hear(&news);
+        ledger.write(&tx, &mut Tally::new()).await.unwrap();
+        let message = messages::history(&tx, &HistoryQuery::default(), 1)
+            .await
+            .unwrap()
+            .remove(0);
+        let bytes = futures_util::stream::iter([Ok::<_, ()>(bytes.into())]);
+        let file = NewFile {
+            stored: self
+                .app
+                .media()
+                .write(tx.organization_id(), bytes, 100)
+                .await
+                .unwrap(),
+            media_type: MediaType::parse("application/pdf").unwrap(),
+            name: FileName::sanitize("offer.pdf"),
+            expires_at: tx.now().plus(Duration::from_hours(1)),
+        };
+        let file = media_files::insert(&tx, &file).await.unwrap();
+        assert!(media_files::attach(&tx, file.id, message.id, None).await.unwrap());
+        tx.commit().await.unwrap();
+    }
 }
 
 async fn each_endpoint_gets_its_own_events_and_none_of_another_organization(db: &TestDatabase) {
@@ -232,6 +317,7 @@ async fn secrets_are_in_no_answer_but_the_first_and_in_no_log(db: &TestDatabase)
 on_both_databases!(
     what_happens_is_delivered_and_signed,
     waha_receivers_get_what_waha_would_send,
+    what_a_message_says_and_a_link_to_its_file_are_delivered,
     each_endpoint_gets_its_own_events_and_none_of_another_organization,
     a_slow_receiver_delays_nobody_else,
     a_rotated_secret_signs_for_a_day_beside_the_new_one,

@@ -85,25 +85,43 @@ impl MediaLink {
     }
 }
 
+/// What links are made with.
+#[derive(Clone, Debug)]
+pub(crate) struct MediaLinks {
+    store: Store,
+    public_url: Url,
+}
+
+impl MediaLinks {
+    pub(crate) const fn new(store: Store, public_url: Url) -> Self {
+        Self { store, public_url }
+    }
+
+    /// A link to a file, valid for an hour from now.
+    pub(crate) fn to(&self, organization: OrganizationId, file: MediaFileId) -> Result<Url, ServiceError> {
+        let link = MediaLink {
+            organization,
+            file,
+            expires: self.store.clock().now().plus(LIFETIME).as_seconds(),
+        };
+        let signature = link.sign(&self.store)?;
+        let mut url = self.public_url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/{PATH}/{organization}/{file}"));
+        url.query_pairs_mut()
+            .append_pair("expires", &link.expires.to_string())
+            .append_pair("signature", &signature);
+        Ok(url)
+    }
+}
+
 /// A link to a file, valid for an hour from now.
 pub fn link(
     services: &Services,
     organization: OrganizationId,
     file: MediaFileId,
 ) -> Result<Url, ServiceError> {
-    let link = MediaLink {
-        organization,
-        file,
-        expires: services.now().plus(LIFETIME).as_seconds(),
-    };
-    let signature = link.sign(&services.store)?;
-    let mut url = services.settings.public_url.clone();
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!("{base}/{PATH}/{organization}/{file}"));
-    url.query_pairs_mut()
-        .append_pair("expires", &link.expires.to_string())
-        .append_pair("signature", &signature);
-    Ok(url)
+    services.media_links.to(organization, file)
 }
 
 /// The file that a link leads to.
@@ -111,7 +129,7 @@ pub fn link(
 /// # Errors
 ///
 /// [`ServiceError::LinkInvalid`] alike if it was not signed here, has ended, or leads to a file that is not there
-/// or to an organization that may not use wahana any more.
+/// or to an organization that may not use wahana any more. A conflict while the file is still to be fetched.
 pub async fn open_link(
     services: &Services,
     presented: PresentedMediaLink<'_>,
@@ -131,6 +149,8 @@ pub async fn open_link(
     let tx = services.store.read(tenant).await?;
     let file = media_files::get(&tx, link.file).await?;
     drop(tx);
-    let media = file.map(MessageMedia::of).transpose();
-    media.ok().flatten().ok_or(ServiceError::LinkInvalid)
+    match MessageMedia::of(file.ok_or(ServiceError::LinkInvalid)?) {
+        Err(ServiceError::MediaNotKept) => Err(ServiceError::LinkInvalid),
+        found => found,
+    }
 }

@@ -18,6 +18,7 @@ pub use fetch::describe_metrics;
 pub(crate) use fetch::{Payload, fetch};
 pub(crate) use keep::discard;
 pub use keep::{NewMedia, PutError, open, put};
+pub(crate) use link::MediaLinks;
 pub use link::{MediaLink, PresentedMediaLink, link, open_link};
 pub use read::{MessageMedia, of_message};
 pub(crate) use retention::{Growth, check_room};

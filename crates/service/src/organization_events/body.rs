@@ -1,5 +1,7 @@
 //! What an event says to whom it concerns. `docs/events.md` describes it, and a test holds the two together.
 
+use std::fmt;
+
 use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -83,8 +85,35 @@ pub struct MessageBody<'a> {
     pub timestamp: Timestamp,
 }
 
+/// The file of a message.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct MediaBody {
+    /// `waiting` while it is fetched from WAHA, `stored`, `failed`, or `expired` when it is not kept any more.
+    pub state: &'static str,
+    /// What it is, as its sender says.
+    pub mimetype: String,
+    /// What it is called.
+    #[schema(required = true)]
+    pub filename: Option<String>,
+    /// In bytes; null until it is fetched.
+    #[schema(required = true)]
+    pub size: Option<u64>,
+    /// Where it can be fetched without a credential for an hour after this was told; null if it is not kept.
+    #[schema(required = true)]
+    pub url: Option<String>,
+}
+
+/// Whoever has the link may see the file.
+impl fmt::Debug for MediaBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaBody")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A message came in or was sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct MessageData<'a> {
     /// wahana's id for the message.
     #[schema(value_type = String, format = Uuid)]
@@ -94,6 +123,22 @@ pub struct MessageData<'a> {
     /// The message; null if it is not kept any more.
     #[schema(inline, required = true)]
     pub message: Option<MessageBody<'a>>,
+    /// What it says, as far as that is kept.
+    #[schema(required = true)]
+    pub text: Option<&'a str>,
+    /// Its file; null if it has none, or none is known.
+    #[schema(inline, required = true)]
+    pub media: Option<&'a MediaBody>,
+}
+
+/// What messages say is not printed.
+impl fmt::Debug for MessageData<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageData")
+            .field("message_id", &self.message_id)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A message that was sent, or is to be, went from one status to another.

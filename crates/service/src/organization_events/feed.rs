@@ -13,7 +13,7 @@ use wahana_store::{
 };
 
 use super::render::{Referred, RenderedEvent};
-use crate::ServiceError;
+use crate::{ServiceError, media::MediaLinks};
 
 /// How many events are read at once.
 pub(super) const PAGE: u64 = 200;
@@ -44,6 +44,7 @@ pub(super) enum Page {
 #[derive(Debug)]
 pub(super) struct Feed {
     store: Store,
+    links: MediaLinks,
     tenant: Tenant,
     kept: RwLock<Kept>,
     head: watch::Sender<i64>,
@@ -62,11 +63,12 @@ struct Kept {
 
 impl Feed {
     /// Begins after a number, and goes on as long as somebody holds it.
-    pub(super) fn begin(store: Store, tenant: Tenant, after: i64) -> Arc<Self> {
+    pub(super) fn begin(store: Store, links: MediaLinks, tenant: Tenant, after: i64) -> Arc<Self> {
         let ended = CancellationToken::new();
         let look = Arc::new(Notify::new());
         let feed = Arc::new(Self {
             store,
+            links,
             tenant,
             kept: RwLock::default(),
             head: watch::Sender::new(after),
@@ -170,7 +172,7 @@ impl Feed {
             Following::Events(events) => events,
             Following::Lost(last) => return Ok(Page::Lost(last)),
         };
-        let referred = Referred::by(&tx, &events).await?;
+        let referred = Referred::by(&tx, &events, &self.links).await?;
         drop(tx);
         let rendered = events.iter().map(|event| referred.render(event).map(Arc::new));
         Ok(Page::Events(rendered.collect::<Result<_, _>>()?))

@@ -15,6 +15,7 @@ use super::{
     feed::Feed,
     places::{Places, StreamLimits},
 };
+use crate::media::MediaLinks;
 
 /// How often is looked for events of which this process was not told, because another wrote them.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +29,7 @@ pub(crate) struct Feeds(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     store: Store,
+    links: MediaLinks,
     places: Places,
     open: Mutex<Open>,
     ending: CancellationToken,
@@ -40,9 +42,10 @@ struct Open {
 }
 
 impl Feeds {
-    pub(crate) fn new(store: Store, limits: StreamLimits) -> Self {
+    pub(crate) fn new(store: Store, links: MediaLinks, limits: StreamLimits) -> Self {
         Self(Arc::new(Shared {
             store,
+            links,
             places: Places::new(limits),
             open: Mutex::default(),
             ending: CancellationToken::new(),
@@ -81,7 +84,7 @@ impl Feeds {
             let (feeds, bell) = (self.clone(), self.0.store.watch_events());
             tokio::spawn(async move { feeds.look_after(bell).await });
         }
-        let feed = Feed::begin(self.0.store.clone(), tenant, after);
+        let feed = Feed::begin(self.0.store.clone(), self.0.links.clone(), tenant, after);
         open.feeds.insert(id, Arc::downgrade(&feed));
         feed
     }

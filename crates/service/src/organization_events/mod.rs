@@ -12,12 +12,12 @@ mod subscription;
 mod tests;
 
 pub use body::{
-    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MessageBody, MessageData,
+    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MediaBody, MessageBody, MessageData,
     MessageStatusData, NoData, StatusData, described_data,
 };
 pub(crate) use feeds::Feeds;
 pub use filter::EventFilter;
 pub use places::StreamLimits;
-pub(crate) use render::Referred;
 pub use render::RenderedEvent;
+pub(crate) use render::{Referred, media_body};
 pub use subscription::{Subscription, Told, subscribe};

@@ -3,28 +3,27 @@
 //! Bodies are made when they are told, from what is kept then. Of a message that is not kept any more, they say that
 //! it was there.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use serde::Serialize;
 use wahana_domain::{
-    EventType, Happening, MessageId, OrganizationId, SessionId, SessionName,
+    EventType, Happening, MediaFile, MediaState, MessageId, OrganizationId, SessionId, SessionName,
     organization_event::MessageProgress,
 };
 use wahana_store::{
-    StoreError, TenantTx,
+    TenantTx, media_files,
     messages::{self, DescribedMessage},
     organization_events::WrittenEvent,
     sessions,
 };
 
 use super::body::{
-    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MessageBody, MessageData,
+    CallData, EndpointDisabledData, EventBody, GroupData, HealthData, MediaBody, MessageBody, MessageData,
     MessageStatusData, NoData, StatusData,
 };
-use crate::ServiceError;
+use crate::{ServiceError, media::MediaLinks};
 
 /// An event as it is told.
-#[derive(Debug)]
 pub struct RenderedEvent {
     /// Its place among the organization's events.
     pub number: i64,
@@ -36,21 +35,43 @@ pub struct RenderedEvent {
     pub json: String,
 }
 
+/// What messages say is not printed.
+impl fmt::Debug for RenderedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderedEvent")
+            .field("number", &self.number)
+            .field("event_type", &self.event_type)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What events refer to, looked up for many at once.
 pub(crate) struct Referred {
     organization: OrganizationId,
     sessions: HashMap<SessionId, SessionName>,
     messages: HashMap<MessageId, DescribedMessage>,
+    texts: HashMap<MessageId, String>,
+    media: HashMap<MessageId, MediaBody>,
 }
 
 impl Referred {
     /// Looks up what these events refer to.
-    pub(crate) async fn by(tx: &TenantTx, events: &[WrittenEvent]) -> Result<Self, StoreError> {
-        let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
+    pub(crate) async fn by(
+        tx: &TenantTx,
+        events: &[WrittenEvent],
+        links: &MediaLinks,
+    ) -> Result<Self, ServiceError> {
+        let organization = tx.organization_id();
+        let messages = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
+        let files = media_files::of_described(tx, &messages).await?.into_iter();
+        let media = files.map(|(message, file)| Ok((message, media_body(links, file)?)));
         Ok(Self {
-            organization: tx.organization_id(),
+            organization,
             sessions: sessions::names(tx, events.iter().filter_map(|event| event.session)).await?,
-            messages: described
+            texts: messages::texts(tx, messages.iter().map(|message| message.id)).await?,
+            media: media.collect::<Result<_, ServiceError>>()?,
+            messages: messages
                 .into_iter()
                 .map(|message| (message.id, message))
                 .collect(),
@@ -62,6 +83,8 @@ impl Referred {
         organization: OrganizationId,
         sessions: impl IntoIterator<Item = (SessionId, SessionName)>,
         messages: impl IntoIterator<Item = DescribedMessage>,
+        texts: impl IntoIterator<Item = (MessageId, String)>,
+        media: impl IntoIterator<Item = (MessageId, MediaBody)>,
     ) -> Self {
         Self {
             organization,
@@ -70,6 +93,8 @@ impl Referred {
                 .into_iter()
                 .map(|message| (message.id, message))
                 .collect(),
+            texts: texts.into_iter().collect(),
+            media: media.into_iter().collect(),
         }
     }
 
@@ -154,6 +179,11 @@ impl Referred {
             message_id: event.message.unwrap_or_default(),
             status: &progress.status,
             message: self.described(event),
+            text: event
+                .message
+                .and_then(|id| self.texts.get(&id))
+                .map(String::as_str),
+            media: event.message.and_then(|id| self.media.get(&id)),
         };
         self.body(event, event_type, data)
     }
@@ -207,4 +237,19 @@ impl Referred {
         serde_json::to_string(&body)
             .map_err(|error| ServiceError::Internal(format!("event {} cannot be written: {error}", event.id)))
     }
+}
+
+/// What is told of a file, with a link to it as long as it is there or comes.
+pub(crate) fn media_body(links: &MediaLinks, file: MediaFile) -> Result<MediaBody, ServiceError> {
+    let url = match file.state {
+        MediaState::Waiting | MediaState::Stored => Some(links.to(file.organization_id, file.id)?.into()),
+        MediaState::Expired | MediaState::Failed => None,
+    };
+    Ok(MediaBody {
+        state: file.state.as_str(),
+        mimetype: file.media_type.as_str().to_owned(),
+        filename: file.name.map(|name| name.as_str().to_owned()),
+        size: file.stored.map(|stored| stored.size),
+        url,
+    })
 }

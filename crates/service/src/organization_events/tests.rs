@@ -11,7 +11,10 @@ use wahana_domain::{
 };
 use wahana_store::{messages::DescribedMessage, organization_events::WrittenEvent};
 
-use super::{body::described_data, render::Referred};
+use super::{
+    body::{MediaBody, described_data},
+    render::Referred,
+};
 
 const ORGANIZATION: Uuid = Uuid::from_u128(0x0197_2f4e_8a10_7c31_9b52_0d6e_11aa_0001);
 const SESSION: Uuid = Uuid::from_u128(0x0197_2f4e_8a10_7c31_9b52_0d6e_11aa_0002);
@@ -73,10 +76,26 @@ fn message(direction: Direction) -> DescribedMessage {
         key: Some(key.to_owned()),
         chat_id: "15550001111@c.us".to_owned(),
         direction,
-        kind: MessageKind::Text,
+        kind: if is_incoming {
+            MessageKind::Text
+        } else {
+            MessageKind::Document
+        },
         sender: is_incoming.then(|| "15550001111@c.us".to_owned()),
         at: Timestamp::from_seconds(1_795_412_435),
         is_handed_in: !is_incoming,
+    }
+}
+
+fn media() -> MediaBody {
+    let url = "https://wahana.example.com/media/01972f4e-8a10-7c31-9b52-0d6e11aa0001/\
+        01972f4e-8a10-7c31-9b52-0d6e11aa0005?expires=1795416037&signature=1.6f1d";
+    MediaBody {
+        state: "stored",
+        mimetype: "application/pdf".to_owned(),
+        filename: Some("offer.pdf".to_owned()),
+        size: Some(48_213),
+        url: Some(url.to_owned()),
     }
 }
 
@@ -85,6 +104,8 @@ fn referred(direction: Direction) -> Referred {
         OrganizationId::from(ORGANIZATION),
         [(SessionId::from(SESSION), SessionName::parse("support").unwrap())],
         [message(direction)],
+        [(MessageId::from(MESSAGE), "Good morning, is it open?".to_owned())],
+        (direction == Direction::Outgoing).then(|| (MessageId::from(MESSAGE), media())),
     )
 }
 
@@ -184,7 +205,7 @@ fn the_data_of_each_type_is_described_as_it_is_told() {
 
 #[test]
 fn a_message_that_is_not_kept_any_more_is_told_of_without_what_it_was() {
-    let referred = Referred::with(OrganizationId::from(ORGANIZATION), [], []);
+    let referred = Referred::with(OrganizationId::from(ORGANIZATION), [], [], [], []);
     let progress = MessageProgress {
         status: "read".to_owned(),
         previous_status: Some("delivered".to_owned()),

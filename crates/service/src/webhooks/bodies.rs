@@ -9,7 +9,7 @@ use wahana_domain::{
     WebhookEndpoint, WebhookStyle,
 };
 use wahana_store::{
-    TenantTx,
+    TenantTx, media_files,
     messages::{self, DescribedMessage},
     organization_events::{self, WrittenEvent},
     sessions,
@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     ServiceError,
-    organization_events::{EventBody, Referred},
+    media::MediaLinks,
+    organization_events::{EventBody, MediaBody, Referred, media_body},
 };
 
 /// What a delivery says.
@@ -64,10 +65,11 @@ pub(super) async fn bodies(
     tx: &TenantTx,
     endpoint: &WebhookEndpoint,
     deliveries: &[&WebhookDelivery],
+    links: &MediaLinks,
 ) -> Result<Vec<Result<Body, Untellable>>, ServiceError> {
     let numbers = deliveries.iter().map(|delivery| delivery.event_number);
     let events = organization_events::with_numbers(tx, numbers).await?;
-    let teller = Teller::new(tx, endpoint, &events).await?;
+    let teller = Teller::new(tx, endpoint, &events, links).await?;
     let events: HashMap<i64, &WrittenEvent> = events.iter().map(|event| (event.number, event)).collect();
     deliveries
         .iter()
@@ -96,6 +98,7 @@ enum Teller {
         numbers: HashMap<SessionId, PhoneNumber>,
         messages: HashMap<MessageId, DescribedMessage>,
         texts: HashMap<MessageId, String>,
+        media: HashMap<MessageId, MediaBody>,
     },
 }
 
@@ -104,25 +107,21 @@ impl Teller {
         tx: &TenantTx,
         endpoint: &WebhookEndpoint,
         events: &[WrittenEvent],
+        links: &MediaLinks,
     ) -> Result<Self, ServiceError> {
         if endpoint.style == WebhookStyle::Standard {
-            return Ok(Self::Standard(Referred::by(tx, events).await?));
+            return Ok(Self::Standard(Referred::by(tx, events, links).await?));
         }
         let ids: Vec<_> = events.iter().filter_map(|event| event.session).collect();
         let names = sessions::names(tx, ids.iter().copied()).await?;
         let living = sessions::with_ids(tx, &ids).await?.into_iter();
         let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
-        let mut texts = HashMap::new();
-        for message in &described {
-            if let Some(text) = messages::content(tx, message.id)
-                .await?
-                .and_then(|content| content.text)
-            {
-                texts.insert(message.id, text);
-            }
-        }
+        let files = media_files::of_described(tx, &described).await?.into_iter();
+        let media = files.map(|(message, file)| Ok((message, media_body(links, file)?)));
         Ok(Self::Waha {
             sessions: names,
+            texts: messages::texts(tx, described.iter().map(|message| message.id)).await?,
+            media: media.collect::<Result<_, ServiceError>>()?,
             numbers: living
                 .filter_map(|session| Some((session.id, session.phone_number?)))
                 .collect(),
@@ -130,7 +129,6 @@ impl Teller {
                 .into_iter()
                 .map(|message| (message.id, message))
                 .collect(),
-            texts,
         })
     }
 
@@ -151,6 +149,7 @@ impl Teller {
                 numbers,
                 messages,
                 texts,
+                media,
             } => {
                 let happening =
                     Happening::parse(event_type, &event.data).map_err(|error| unreadable(&error))?;
@@ -164,6 +163,7 @@ impl Teller {
                         happening: &happening,
                         message: event.message.and_then(|id| messages.get(&id)),
                         text: event.message.and_then(|id| texts.get(&id)).map(String::as_str),
+                        media: event.message.and_then(|id| media.get(&id)),
                     };
                     waha_event::render(&delivery.event_name, &event)
                 })

@@ -143,7 +143,7 @@ async fn tell(
 ) -> Result<Vec<Result<Body, Untellable>>, ServiceError> {
     let tx = services.store.read(due.tenant).await?;
     let untold: Vec<_> = deliveries.iter().map(|claimed| &claimed.delivery).collect();
-    bodies(&tx, endpoint, &untold).await
+    bodies(&tx, endpoint, &untold, &services.media_links).await
 }
 
 /// What all attempts of a turn share.

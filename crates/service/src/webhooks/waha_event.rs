@@ -8,6 +8,8 @@ use wahana_domain::{
 };
 use wahana_store::messages::DescribedMessage;
 
+use crate::organization_events::MediaBody;
+
 /// The events of WAHA that there are, by the words by which receivers choose them.
 pub(crate) const NAMES: [&str; 9] = [
     SESSION_STATUS,
@@ -46,6 +48,8 @@ pub(crate) struct SessionEvent<'a> {
     pub(crate) message: Option<&'a DescribedMessage>,
     /// What that message says, as far as it is still kept.
     pub(crate) text: Option<&'a str>,
+    /// The file of that message.
+    pub(crate) media: Option<&'a MediaBody>,
 }
 
 /// What WAHA writes around each of its events (seen on 2026.2.1).
@@ -100,8 +104,9 @@ pub(crate) fn names(happening: &Happening) -> &'static [&'static str] {
 /// - `session.status`: `name`, `status` and `statuses` with this one alone. A session that its server does not know
 ///   any more is `STOPPED`.
 /// - `message`, `message.any`: `id`, `timestamp` in seconds, `from` (the chat), in groups `participant`, `fromMe`,
-///   `source` (`api` if it was handed to wahana), `body` (null unless what messages say is kept), `hasMedia`, `ack`
-///   and `ackName`. Always null are `media` (the API has the file), `location`, `vCards` and `replyTo`.
+///   `source` (`api` if it was handed to wahana), `body` (null unless what messages say is kept), `hasMedia`, `media`
+///   (`url` is a link to wahana that needs no credential for an hour), `ack` and `ackName`. Always null are
+///   `location`, `vCards` and `replyTo`.
 /// - `message.ack`: `id`, `from`, `fromMe`, `ack` and `ackName`; a message that was played counts as read.
 /// - `call.received`: `id`, `from`, `timestamp` in seconds, `isVideo` and `isGroup`.
 /// - `group.v2.…`: `group.id` and `timestamp`; `group.v2.participants` has no `type` (null) and names nobody.
@@ -203,7 +208,7 @@ fn message(event: &SessionEvent<'_>, progress: &MessageProgress) -> Option<Value
         "source": if message.is_handed_in { "api" } else { "app" },
         "body": event.text,
         "hasMedia": has_media,
-        "media": null,
+        "media": event.media.map(media),
         "ack": ack,
         "ackName": ack_name,
         "location": null,
@@ -216,6 +221,16 @@ fn message(event: &SessionEvent<'_>, progress: &MessageProgress) -> Option<Value
         payload["participant"] = json!(sender);
     }
     Some(payload)
+}
+
+/// The file as WAHA says it, at wahana.
+fn media(file: &MediaBody) -> Value {
+    json!({
+        "url": file.url,
+        "mimetype": file.mimetype,
+        "filename": file.filename,
+        "error": file.url.is_none().then_some("The file is not kept."),
+    })
 }
 
 fn message_ack(event: &SessionEvent<'_>, progress: &MessageProgress) -> Option<Value> {

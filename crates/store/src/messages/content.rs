@@ -1,6 +1,9 @@
 //! What messages say. It lies in one table, so that there is one place from which it is deleted.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use sea_orm::{
     ActiveValue::Set,
@@ -84,6 +87,26 @@ pub async fn content(tx: &TenantTx, message: MessageId) -> Result<Option<Message
         text: row.text,
         details: row.details,
     }))
+}
+
+/// The texts of those of these messages of which they are kept.
+pub async fn texts(
+    tx: &TenantTx,
+    messages: impl IntoIterator<Item = MessageId>,
+) -> Result<HashMap<MessageId, String>, StoreError> {
+    let messages: Vec<_> = messages.into_iter().map(MessageId::as_uuid).collect();
+    if messages.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = tx
+        .find::<Entity>()
+        .filter(Column::MessageId.is_in(messages))
+        .all()
+        .await?;
+    let texts = rows
+        .into_iter()
+        .filter_map(|row| Some((row.message_id.into(), row.text?)));
+    Ok(texts.collect())
 }
 
 /// Deletes what messages say that are not to be sent any more, if their organization does not keep it.

@@ -14,7 +14,7 @@ use wahana_domain::{
     Timestamp, TokenId, UserId,
 };
 
-pub use content::{MessageContent, content, forget_content, insert_content};
+pub use content::{MessageContent, content, forget_content, insert_content, texts};
 pub use described::{DescribedMessage, described};
 pub use history::{HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};

@@ -112,6 +112,7 @@ fn rendered(
         happening,
         message,
         text,
+        media: None,
     };
     render(name, &event)
 }
