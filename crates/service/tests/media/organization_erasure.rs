@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use waha_sim::{Fault, FaultKind};
-use wahana_domain::{EmailAddress, Membership, OrganizationId, Role, UserId};
+use wahana_domain::{EmailAddress, MediaState, Membership, OrganizationId, Role, Secret, TokenId, UserId};
 use wahana_service::{
     Operator,
     platform::{erasures, organizations},
 };
-use wahana_store::{NewUser, PlatformTx};
-use wahana_testkit::{database::TestDatabase, on_both_databases};
+use wahana_store::{
+    NewPlatformToken, NewUser, PlatformTx, access_tokens, media_files,
+    messages::{self, HistoryQuery},
+};
+use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
 use crate::{
     erasure::{FILE, NUMBER, RECEIVED, SENT, everything, found, send},
     export::{ROOM, export},
-    world::World,
+    world::{Place, World},
 };
 
 on_both_databases!(nothing_is_left_of_an_organization_that_was_erased);
@@ -23,9 +26,11 @@ const ORGANIZATION: &str = "Warung Terhapus";
 const LEAVES: &str = "leaves@wahana.test";
 const STAYS: &str = "stays@wahana.test";
 const OPERATES: &str = "operates@wahana.test";
+const OPERATED: &str = "operated@wahana.test";
+const LEFT_ELSEWHERE: &str = "left-elsewhere@wahana.test";
 
 /// A person who is a member of these organizations.
-async fn join(tx: &PlatformTx, email: &str, organizations: &[OrganizationId]) {
+async fn join(tx: &PlatformTx, email: &str, organizations: &[OrganizationId]) -> UserId {
     let user_id = UserId::new();
     tx.insert_user(&NewUser {
         id: user_id,
@@ -45,6 +50,49 @@ async fn join(tx: &PlatformTx, email: &str, organizations: &[OrganizationId]) {
         .await
         .unwrap();
     }
+    user_id
+}
+
+/// A file of an organization is not kept any more, while its message is.
+async fn end_one_file(world: &World<'_>, place: &Place) {
+    let tx = world.store.write(place.tenant).await.unwrap();
+    let kept = messages::history(&tx, &HistoryQuery::default(), 100)
+        .await
+        .unwrap();
+    let file = kept.iter().find_map(|message| message.media.as_ref()).unwrap();
+    media_files::give_up(&tx, file.id, MediaState::Expired)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// People who go with the organization of the first place, and people who stay; it also gets its name.
+async fn add_people(world: &World<'_>, place: &Place, foreign: &Place) {
+    let (id, elsewhere) = (place.tenant.organization_id(), foreign.tenant.organization_id());
+    let tx = world.store.platform_write().await.unwrap();
+    join(&tx, LEAVES, &[id]).await;
+    join(&tx, STAYS, &[id, elsewhere]).await;
+    join(&tx, OPERATES, &[id]).await;
+    let left_elsewhere = join(&tx, LEFT_ELSEWHERE, &[id]).await;
+    let operated = join(&tx, OPERATED, &[id]).await;
+    tx.insert_platform_token(&NewPlatformToken {
+        id: TokenId::generate_platform(),
+        user_id: operated,
+        name: "from before".to_owned(),
+        secret: Secret::generate().hash(),
+        expires_at: None,
+    })
+    .await
+    .unwrap();
+    tx.rename_organization(id, ORGANIZATION).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let tx = world.store.write(foreign.tenant).await.unwrap();
+    let token = rows::token(elsewhere, left_elsewhere, tx.now());
+    access_tokens::insert(&tx, &token, &Secret::generate().hash())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn nothing_is_left_of_an_organization_that_was_erased(db: &TestDatabase) {
@@ -55,15 +103,13 @@ async fn nothing_is_left_of_an_organization_that_was_erased(db: &TestDatabase) {
         world.receive_and_tell(place, "A", FILE.as_bytes()).await;
     }
     world.fetch().await;
+    // A file that is not kept any more, of a message that is.
+    world.receive_and_tell(&place, "B", FILE.as_bytes()).await;
+    world.fetch().await;
+    end_one_file(&world, &place).await;
     assert!(export(&world, place.tenant).await.file.is_some());
     let id = place.tenant.organization_id();
-    let elsewhere = foreign.tenant.organization_id();
-    let tx = world.store.platform_write().await.unwrap();
-    join(&tx, LEAVES, &[id]).await;
-    join(&tx, STAYS, &[id, elsewhere]).await;
-    join(&tx, OPERATES, &[id]).await;
-    tx.rename_organization(id, ORGANIZATION).await.unwrap();
-    tx.commit().await.unwrap();
+    add_people(&world, &place, &foreign).await;
 
     let operator = Operator::CommandLine;
     let ask = async |name| erasures::create(&world.services, &operator, id, name).await;

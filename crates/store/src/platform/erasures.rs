@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict, Query},
 };
 use uuid::Uuid;
@@ -15,9 +15,9 @@ use crate::{
     entity::{
         access_token, access_token_session, erased_message, erasure, export, idempotency_key, invitation,
         job, media_file, membership, message, message_content, message_usage, organization,
-        organization_erasure, organization_event, organization_event_counter, password_reset, session,
-        session_activity, session_leftover, session_transition, session_upkeep, sign_in, user, user_password,
-        waha_event, webhook_delivery, webhook_endpoint,
+        organization_erasure, organization_event, organization_event_counter, password_reset, platform_token,
+        session, session_activity, session_leftover, session_transition, session_upkeep, sign_in, user,
+        user_password, waha_event, webhook_delivery, webhook_endpoint,
     },
     transaction::within_database,
 };
@@ -103,7 +103,12 @@ impl PlatformTx {
             .column(Column::Id)
             .from(Entity)
             .and_where(Column::OrganizationId.eq(id.as_uuid()))
-            .and_where(Column::State.ne(MediaState::Expired.as_str()))
+            .cond_where(
+                // One that ended before is still its message's.
+                Condition::any()
+                    .add(Column::State.ne(MediaState::Expired.as_str()))
+                    .add(Column::MessageId.is_not_null()),
+            )
             .limit(within_database(limit))
             .take();
         let ended = Entity::update_many()
@@ -165,11 +170,17 @@ impl PlatformTx {
             .column(membership::Column::UserId)
             .from(membership::Entity)
             .take();
+        // Of another organization that they left: its log says whose token it was.
+        let had_tokens = Query::select()
+            .column(access_token::Column::UserId)
+            .from(access_token::Entity)
+            .take();
         let gone: Vec<Uuid> = user::Entity::find()
             .select_only()
             .column(user::Column::Id)
             .filter(user::Column::Id.is_in(members))
             .filter(user::Column::Id.not_in_subquery(elsewhere))
+            .filter(user::Column::Id.not_in_subquery(had_tokens))
             .filter(user::Column::IsPlatformAdministrator.eq(false))
             .into_tuple()
             .all(&self.transaction)
@@ -180,6 +191,10 @@ impl PlatformTx {
             .await?;
         password_reset::Entity::delete_many()
             .filter(password_reset::Column::UserId.is_in(gone.iter().copied()))
+            .exec(&self.transaction)
+            .await?;
+        platform_token::Entity::delete_many()
+            .filter(platform_token::Column::UserId.is_in(gone.iter().copied()))
             .exec(&self.transaction)
             .await?;
         user_password::Entity::delete_many()
