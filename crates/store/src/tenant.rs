@@ -312,6 +312,19 @@ where
     E: EntityTrait,
     E::Model: Send + Sync,
 {
+    /// How SQLite would find the rows, one step a line.
+    #[cfg(test)]
+    pub(crate) async fn plan(self) -> Vec<String> {
+        use sea_orm::QueryTrait as _;
+        let mut asked = self.select.build(DbBackend::Sqlite);
+        asked.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let steps = self.transaction.query_all_raw(asked).await.unwrap();
+        steps
+            .iter()
+            .map(|step| step.try_get("", "detail").unwrap())
+            .collect()
+    }
+
     pub(crate) fn filter(mut self, condition: impl IntoCondition) -> Self {
         self.select = self.select.filter(condition.into_condition());
         self
@@ -319,7 +332,12 @@ where
 
     /// Sorts, rows without a value last on both databases.
     pub(crate) fn order_by(mut self, column: E::Column, order: Order) -> Self {
-        self.select = self.select.order_by_with_nulls(column, order, NullOrdering::Last);
+        // Where there can be no nulls, saying where they go would keep SQLite from reading in the order of an index.
+        self.select = if column.def().is_null() {
+            self.select.order_by_with_nulls(column, order, NullOrdering::Last)
+        } else {
+            self.select.order_by(column, order)
+        };
         self
     }
 

@@ -5,7 +5,7 @@
 //! changes nothing that another did since.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, IntoActiveModel, Order,
+    ActiveModelTrait, ColumnTrait, IntoActiveModel, Order,
     sea_query::{Expr, SimpleExpr},
 };
 use wahana_domain::{DeliveryStatus, MessageId, OutgoingMessage, SessionId, Timestamp};
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     StoreError, TenantTx,
     entity::message::{Column, Entity, Model},
+    tenant::TenantSelect,
 };
 
 /// The one lane of a session.
@@ -70,9 +71,11 @@ pub async fn has_others_before(
     session: SessionId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if lane_is_taken(tx, session).await? {
-        return Ok(true);
-    }
+    Ok(lane_is_taken(tx, session).await? || has_due(tx, session, now).await?)
+}
+
+/// Whether messages of the session wait whose turn is at `now` or before.
+pub async fn has_due(tx: &TenantTx, session: SessionId, now: Timestamp) -> Result<bool, StoreError> {
     // One row and not their number: thousands may wait.
     Ok(due(tx, session, now).limit(1).one().await?.is_some())
 }
@@ -84,11 +87,13 @@ pub async fn has_queued_more_than(tx: &TenantTx, number: u32) -> Result<bool, St
 }
 
 async fn lane_is_taken(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
-    let holder = tx
-        .find::<Entity>()
+    Ok(with_lane(tx, session).one().await?.is_some())
+}
+
+fn with_lane(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
+    tx.find::<Entity>()
         .filter(of_session(session))
-        .filter(Column::Lane.is_not_null());
-    Ok(holder.one().await?.is_some())
+        .filter(Column::Lane.is_not_null())
 }
 
 /// Written out, because neither database sees from a parameter that a partial index holds the row.
@@ -96,7 +101,7 @@ pub(crate) fn is_queued() -> SimpleExpr {
     Expr::cust("messages.status = 'queued'")
 }
 
-fn due(tx: &TenantTx, session: SessionId, now: Timestamp) -> crate::tenant::TenantSelect<'_, Entity> {
+fn due(tx: &TenantTx, session: SessionId, now: Timestamp) -> TenantSelect<'_, Entity> {
     tx.find::<Entity>()
         .filter(of_session(session))
         .filter(is_queued())
@@ -285,15 +290,8 @@ pub(crate) async fn cancel_many(
 /// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
 /// what it waited for last. The caller holds the lock of the session's row.
 pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
-    let rows = tx
-        .find::<Entity>()
-        .filter(of_session(session))
-        .filter(Column::ExpiresAt.lte(tx.now().as_micros()))
-        .filter(is_queued())
-        .limit(EXPIRED_AT_ONCE)
-        .lock()
-        .all()
-        .await?;
+    let expired = past_their_time(tx, session);
+    let rows = expired.limit(EXPIRED_AT_ONCE).lock().all().await?;
     let mut expired = Vec::new();
     for row in rows {
         if end_waiting(tx, &row, DeliveryStatus::Expired, None).await? {
@@ -303,6 +301,13 @@ pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, Stor
     let these: Vec<_> = expired.iter().map(|head| head.message.id.as_uuid()).collect();
     forget_unkept(tx, &these).await?;
     Ok(expired)
+}
+
+fn past_their_time(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
+    tx.find::<Entity>()
+        .filter(of_session(session))
+        .filter(is_queued())
+        .filter(Column::ExpiresAt.lte(tx.now().as_micros()))
 }
 
 /// How many messages are ended in one transaction.
@@ -333,31 +338,20 @@ async fn end_waiting(
 
 /// Whether messages of the session are past their time, or have the lane while their process did not come back.
 pub async fn needs_sweep(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
-    let now = tx.now().as_micros();
-    let expired = Condition::all().add(is_queued()).add(Column::ExpiresAt.lte(now));
-    let found = tx
-        .find::<Entity>()
-        .filter(of_session(session))
-        .filter(Condition::any().add(expired).add(left_behind(now)));
-    Ok(found.limit(1).one().await?.is_some())
+    // Two questions: SQLite would answer the two as one by reading every message of the session.
+    let expired = past_their_time(tx, session).limit(1).one().await?;
+    Ok(expired.is_some() || left_behind(tx, session).limit(1).one().await?.is_some())
 }
 
 /// Attempts whose process did not come back in time.
-fn left_behind(now: i64) -> Condition {
-    Condition::all()
-        .add(Column::Lane.is_not_null())
-        .add(Column::LeaseExpiresAt.lte(now))
+fn left_behind(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
+    with_lane(tx, session).filter(Column::LeaseExpiresAt.lte(tx.now().as_micros()))
 }
 
 /// Frees the session's lane of attempts whose process did not come back in time, and says which messages they
 /// were of: nobody knows whether those were sent whose status is still that they are being handed over.
 pub async fn abandoned(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
-    let rows = tx
-        .find::<Entity>()
-        .filter(of_session(session))
-        .filter(left_behind(tx.now().as_micros()))
-        .all()
-        .await?;
+    let rows = left_behind(tx, session).all().await?;
     for row in &rows {
         free_lane(tx, row).await?;
     }
@@ -393,14 +387,7 @@ pub async fn wait_to_settle(
 
 /// The session's messages whose outcome is not known and is now to be asked for.
 pub async fn unsettled(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
-    let rows = tx
-        .find::<Entity>()
-        .filter(of_session(session))
-        .filter(Column::SettleAt.lte(tx.now().as_micros()))
-        .order_by(Column::SettleAt, Order::Asc)
-        .limit(UNSETTLED_AT_ONCE)
-        .all()
-        .await?;
+    let rows = to_settle(tx, session).limit(UNSETTLED_AT_ONCE).all().await?;
     let mut unsettled = Vec::new();
     for row in rows {
         unsettled.push(head(tx, row).await?);
@@ -408,5 +395,66 @@ pub async fn unsettled(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, S
     Ok(unsettled)
 }
 
+fn to_settle(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
+    tx.find::<Entity>()
+        .filter(of_session(session))
+        .filter(Column::SettleAt.lte(tx.now().as_micros()))
+        .order_by(Column::SettleAt, Order::Asc)
+}
+
 /// How many are asked for in one go.
 const UNSETTLED_AT_ONCE: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use secrecy::ExposeSecret;
+    use wahana_domain::{OrganizationId, SystemClock};
+    use wahana_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::{
+        KeyRing, Tenant, commit_news::CommitNews, connection::Connections, settings::DatabaseSettings,
+        tenant::Surroundings, transaction::Access,
+    };
+
+    /// A session keeps its messages for months, and each turn asks these questions.
+    #[tokio::test]
+    async fn what_a_turn_asks_does_not_read_all_messages_of_the_session() {
+        let db = TestDatabase::sqlite().await;
+        let settings = DatabaseSettings::new(db.settings().url.expose_secret().to_owned());
+        let connections = Connections::open(&settings).await.unwrap();
+        let surroundings = Surroundings {
+            clock: Arc::new(SystemClock),
+            keys: KeyRing::generate(),
+            news: CommitNews::new(),
+        };
+        let tenant = Tenant::of(OrganizationId::new());
+        let tx = TenantTx::begin(&connections.tenant_read, tenant, Access::Read, surroundings).await;
+        let tx = tx.unwrap();
+        let session = SessionId::new();
+        for (asked, index) in [
+            (with_lane(&tx, session), "messages_lane (session_id=? AND lane>?)"),
+            (
+                left_behind(&tx, session),
+                "messages_lane (session_id=? AND lane>?)",
+            ),
+            (
+                due(&tx, session, tx.now()),
+                "messages_queued (session_id=? AND due_at<?)",
+            ),
+            (
+                past_their_time(&tx, session),
+                "messages_session_expiring (session_id=? AND expires_at<?)",
+            ),
+            (
+                to_settle(&tx, session),
+                "messages_session_unsettled (session_id=? AND settle_at<?)",
+            ),
+        ] {
+            let plan = asked.limit(1).plan().await;
+            assert_eq!(plan, [format!("SEARCH messages USING INDEX {index}")]);
+        }
+    }
+}
