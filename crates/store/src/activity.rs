@@ -165,6 +165,22 @@ async fn write_step(tx: &TenantTx, session: SessionId, step: i64, counts: &Count
         (Column::Calls, counts.calls),
         (Column::GroupChanges, counts.group_changes),
     ];
+    let raise = || {
+        let mut update = tx
+            .update::<session_activity::Entity>()
+            .filter(Column::SessionId.eq(session.as_uuid()))
+            .filter(Column::Slot.eq(step));
+        for (column, number) in added {
+            if number != 0 {
+                update = update.set_expression(column, Expr::col(column).add(number));
+            }
+        }
+        update.run()
+    };
+    if raise().await? == 1 {
+        return Ok(());
+    }
+    // The first of this step, unless somebody was faster.
     tx.insert_if_absent(session_activity::ActiveModel {
         session_id: Set(session.as_uuid()),
         slot: Set(step),
@@ -180,16 +196,7 @@ async fn write_step(tx: &TenantTx, session: SessionId, step: i64, counts: &Count
         ..Default::default()
     })
     .await?;
-    let mut update = tx
-        .update::<session_activity::Entity>()
-        .filter(Column::SessionId.eq(session.as_uuid()))
-        .filter(Column::Slot.eq(step));
-    for (column, number) in added {
-        if number != 0 {
-            update = update.set_expression(column, Expr::col(column).add(number));
-        }
-    }
-    update.run().await?;
+    raise().await?;
     Ok(())
 }
 

@@ -135,6 +135,8 @@ async fn sqlite(
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
+        // There is no network between here and the file that could have gone.
+        .test_before_acquire(false)
         .connect_with(options)
         .await?;
     Ok(pool.into())

@@ -243,6 +243,7 @@ impl Attempt {
     /// Writes down what became of the message. The caller is told that also when it cannot be written:
     /// any other answer would make them send again what was sent.
     async fn conclude(&self, conclusion: &Conclusion) {
+        let (tenant, session) = (self.sender.tenant, self.ready.session.id);
         let mut outcome = self.record(conclusion).await;
         for pause in RECORD_AGAIN_AFTER {
             if outcome.is_ok() {
@@ -251,30 +252,34 @@ impl Attempt {
             tokio::time::sleep(pause).await;
             outcome = self.record(conclusion).await;
         }
-        if let Err(error) = outcome {
+        let others_wait = outcome.unwrap_or_else(|error| {
             tracing::error!(
                 request.id = self.sender.requester.request_id,
-                organization.id = %self.sender.tenant.organization_id(),
-                session.id = %self.ready.session.id,
+                organization.id = %tenant.organization_id(),
+                session.id = %session,
                 message.id = %self.written.message,
                 message.status = conclusion.fate.status().as_str(),
                 error = %error,
                 "the outcome of a message could not be written down"
             );
+            true
+        });
+        self.services.queue.lane_is_free();
+        // Who hands over what waits goes on by itself.
+        if others_wait && !self.is_asynchronous {
+            self.services.queue.wake(tenant, session);
         }
-        self.services
-            .queue
-            .lane_is_free(self.sender.tenant, self.ready.session.id);
     }
 
-    async fn record(&self, conclusion: &Conclusion) -> Result<(), ServiceError> {
+    /// Says whether others wait whose turn it is now.
+    async fn record(&self, conclusion: &Conclusion) -> Result<bool, ServiceError> {
         let (session, id) = (self.ready.session.id, self.written.message);
         let tx = self.services.store.write(self.sender.tenant).await?;
         // WAHA tells of the message by events, too, which are applied at the same time.
         let locked = sessions::lock(&tx, session).await?;
         // A commit whose answer was lost is not made twice.
         if stored::conclude(&tx, self.written).await?.is_none() {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(session) = &locked {
             pace::pause(&tx, session).await?;
@@ -316,7 +321,9 @@ impl Attempt {
             )
             .await?;
         }
-        Ok(tx.commit().await?)
+        let others_wait = stored::has_due(&tx, session, tx.now()).await?;
+        tx.commit().await?;
+        Ok(others_wait)
     }
 }
 

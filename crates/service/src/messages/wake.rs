@@ -34,10 +34,9 @@ impl SendQueue {
         self.0.arrived.notify_one();
     }
 
-    /// Says that a session's lane is free: whose turn is it now?
-    pub(super) fn lane_is_free(&self, tenant: Tenant, session: SessionId) {
+    /// Says to those who wait for an answer that a session's lane is free: whose turn is it now?
+    pub(super) fn lane_is_free(&self) {
         self.0.freed.notify_waiters();
-        self.wake(tenant, session);
     }
 
     /// Ends when some session's lane becomes free.

@@ -218,7 +218,7 @@ impl Ledger {
             may_be_expected |= is_heard(&after) && !before.as_ref().is_some_and(is_heard);
             match before {
                 None => new.push(after.into_active_model().reset_all()),
-                Some(_) => change(tx, after).await?,
+                Some(before) => change(tx, &before, after).await?,
             }
         }
         tx.insert_many(new).await?;
@@ -275,7 +275,7 @@ pub async fn accept(
     advance(&mut row, DeliveryStatus::Accepted);
     count(Some(&before), &row, tally);
     announce::changed(tx, Some(&before), &row);
-    change(tx, row).await?;
+    change(tx, &before, row).await?;
     content::forget_unkept(tx, &[accepted.id.as_uuid()]).await
 }
 
@@ -354,22 +354,32 @@ fn count(before: Option<&Model>, after: &Model, tally: &mut Tally) {
     }
 }
 
-async fn change(tx: &TenantTx, after: Model) -> Result<(), StoreError> {
-    tx.update::<message::Entity>()
-        .set(Column::ChatId, after.chat_id)
-        .set(Column::Direction, after.direction)
-        .set(Column::Kind, after.kind)
-        .set(Column::Status, after.status)
-        .set(Column::WahaMessageId, after.waha_message_id)
-        .set(Column::MessageKey, after.message_key)
-        .set(Column::Sender, after.sender)
-        .set(Column::HappenedAt, after.happened_at)
-        .set(Column::ReplyTo, after.reply_to)
-        .set(Column::IsFromApi, after.is_from_api)
+/// Writes what is different about a message, and nothing else: whatever is set is written to every index that has it.
+async fn change(tx: &TenantTx, before: &Model, after: Model) -> Result<(), StoreError> {
+    let mut update = tx
+        .update::<message::Entity>()
         .set(Column::UpdatedAt, tx.now().as_micros())
-        .filter(Column::Id.eq(after.id))
-        .run()
-        .await?;
+        .filter(Column::Id.eq(after.id));
+    macro_rules! set_if_changed {
+        ($($column:ident $field:ident),+) => {
+            $(if before.$field != after.$field {
+                update = update.set(Column::$column, after.$field);
+            })+
+        };
+    }
+    set_if_changed!(
+        ChatId chat_id,
+        Direction direction,
+        Kind kind,
+        Status status,
+        WahaMessageId waha_message_id,
+        MessageKey message_key,
+        Sender sender,
+        HappenedAt happened_at,
+        ReplyTo reply_to,
+        IsFromApi is_from_api
+    );
+    update.run().await?;
     Ok(())
 }
 
