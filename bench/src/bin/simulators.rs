@@ -43,11 +43,14 @@ async fn main() -> anyhow::Result<()> {
             .contacts_per_session(arguments.contacts)
             .start()
             .await?;
-        let mut answers = vec![("/api/sessions".to_owned(), "all=true")];
+        let mut answers = vec![
+            ("/api/sessions".to_owned(), "all=true"),
+            ("/api/server/version".to_owned(), ""),
+        ];
         for session in arguments.spread.sessions_on(server) {
             let name = waha_name(session);
             waha.add_session(SessionSeed::new(&name).phone(&phone_digits(session)));
-            if arguments.contacts > 0 && answers.len() == 1 {
+            if arguments.contacts > 0 && answers.len() == 2 {
                 answers.push((format!("/api/{name}/chats/overview"), "limit=21&offset=0"));
             }
         }

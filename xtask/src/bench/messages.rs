@@ -43,7 +43,7 @@ pub(super) fn handed_in(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
         &bare,
         &["hand-in", "--seconds", "1", "--connections", "1"],
     )?;
-    let wahana = Wahana::start(bench, "handed-in", &database)?;
+    let wahana = Wahana::start_with_all_threads(bench, "handed-in", &database)?;
     let seconds = bench.round_length().as_secs().to_string();
     let connections = CONNECTIONS.to_string();
     let (mut rows, mut texts) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ pub(super) fn waited_for(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     let database = Database::sqlite(bench, "waited-for", ONE_SESSION, &simulators)?;
     let bare = Database::sqlite(bench, "waited-for-rows", ONE_SESSION, &simulators)?;
     sample(bench, "waited-for-sample", &bare, &["wait", "--count", "1"])?;
-    let wahana = Wahana::start(bench, "waited-for", &database)?;
+    let wahana = Wahana::start_with_all_threads(bench, "waited-for", &database)?;
     let waha = std::fs::read_to_string(&simulators.addresses)?;
     let waha: SocketAddr = waha
         .trim()
@@ -129,7 +129,7 @@ pub(super) fn delivered(bench: &Bench) -> anyhow::Result<Vec<Measured>> {
     let once = Wahana::start(bench, "delivered-once", &bare)?;
     deliver(&once, &bare)?;
     drop(once);
-    let wahana = Wahana::start(bench, "delivered", &database)?;
+    let wahana = Wahana::start_with_all_threads(bench, "delivered", &database)?;
     let mut command = sends(&wahana, &database);
     command.args(texts);
     let _: serde_json::Value = printed(command, &bench.interruption)?;

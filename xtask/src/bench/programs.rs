@@ -141,8 +141,28 @@ impl Wahana {
         Ok(wahana)
     }
 
+    /// The same with all its threads, for yardsticks that have theirs.
+    pub(super) fn start_with_all_threads(
+        bench: &Bench,
+        name: &str,
+        database: &Database,
+    ) -> anyhow::Result<Self> {
+        let mut wahana = Self::launched_by(Server::start_with_all_threads, bench, name, database)?;
+        wahana.process.time_until_ok(wahana.address, "/readyz")?;
+        Ok(wahana)
+    }
+
     /// Starts it as people would, with its log in a file.
     pub(super) fn launch(bench: &Bench, name: &str, database: &Database) -> anyhow::Result<Self> {
+        Self::launched_by(Server::start, bench, name, database)
+    }
+
+    fn launched_by(
+        start: fn(Command, &Path) -> anyhow::Result<Server>,
+        bench: &Bench,
+        name: &str,
+        database: &Database,
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = command(&program("wahana").canonicalize()?);
         command
@@ -160,7 +180,7 @@ impl Wahana {
             .env("WAHANA_WEBHOOKS__ALLOW", "127.0.0.0/8")
             // No configuration of this machine's is to be found.
             .current_dir(bench.folder.path());
-        let process = Server::start(command, &bench.path(&format!("{name}.wahana.log")))?;
+        let process = start(command, &bench.path(&format!("{name}.wahana.log")))?;
         Ok(Self { process, address })
     }
 }

@@ -34,9 +34,14 @@ pub(super) fn command(program: &Path) -> Command {
 impl Server {
     /// Starts a program with one worker thread that writes its log into a file.
     pub(super) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        command.env("TOKIO_WORKER_THREADS", "1");
+        Self::start_with_all_threads(command, log)
+    }
+
+    /// The same with as many threads as it starts by itself.
+    pub(super) fn start_with_all_threads(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let file = File::create(log)?;
         let child = command
-            .env("TOKIO_WORKER_THREADS", "1")
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
