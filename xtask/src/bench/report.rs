@@ -149,8 +149,9 @@ pub(super) fn keep(bench: &Bench, measured: &[Measured]) -> anyhow::Result<()> {
     write!(
         text,
         "\nFigures are medians of {} rounds of {} seconds, in which the two sides of a line were asked in turn. \
-         Each server has one worker thread; one thread of wrk asks over {CONNECTIONS} connections with many \
-         different tokens. The load generator and the simulated WAHA servers share the cores with what they \
+         Each server has one worker thread, but for messages and webhooks as many as it starts by itself, like the \
+         loops beside it; one thread of wrk asks over {CONNECTIONS} connections with many different tokens. The load \
+         generator and the simulated WAHA servers share the cores with what they \
          measure, so absolute figures mean little: compare ratios, and those only roughly.\n\n\
          wahana logs one line a request into a file, as it does by default, and so does nginx; the bare route \
          logs nothing. PostgreSQL runs as for the tests, without flushing to the disk; nothing here waits for \
