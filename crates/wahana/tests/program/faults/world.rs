@@ -115,13 +115,44 @@ impl<'a> World<'a> {
         text: &str,
         ahead: Duration,
     ) -> String {
-        let url = format!("http://{}/api/waha/sessions/{session}/send-text", process.address);
+        let body = json!({"text": text});
+        self.hand_in_ahead(process, session, "send-text", body, ahead)
+            .await
+    }
+
+    /// The same with a picture, in base64, above the text.
+    pub(super) async fn send_file_later(
+        &self,
+        process: &Process,
+        session: &str,
+        text: &str,
+        data: &str,
+        ahead: Duration,
+    ) -> String {
+        let body = json!({"media": {"data": data, "mimetype": "image/png"}, "caption": text});
+        self.hand_in_ahead(process, session, "send-media", body, ahead)
+            .await
+    }
+
+    async fn hand_in_ahead(
+        &self,
+        process: &Process,
+        session: &str,
+        operation: &str,
+        mut body: Value,
+        ahead: Duration,
+    ) -> String {
+        let url = format!(
+            "http://{}/api/waha/sessions/{session}/{operation}",
+            process.address
+        );
         let request = self.http.post(url).header("authorization", &self.bearer);
-        let send_at = SystemClock.now().plus(ahead).to_string();
-        let body = json!({"to": "+15550102030", "text": text, "send_at": send_at});
+        body["to"] = "+15550102030".into();
+        body["send_at"] = SystemClock.now().plus(ahead).to_string().into();
         let answer = request.json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::ACCEPTED);
-        let answer: Value = answer.json().await.unwrap();
+        let (status, answer) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
         answer["data"]["message_id"].as_str().unwrap().to_owned()
     }
 
