@@ -184,6 +184,13 @@ impl<T> Clone for Owned<T> {
     }
 }
 
+impl<T> Owned<T> {
+    /// The thing itself, shared.
+    pub(crate) fn shared(&self) -> Arc<T> {
+        self.0.clone()
+    }
+}
+
 impl<T> Deref for Owned<T> {
     type Target = T;
 

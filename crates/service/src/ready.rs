@@ -29,11 +29,25 @@ impl Ready {
         session: &Owned<Session>,
     ) -> Result<Self, ServiceError> {
         let session = sessions::fresh(services, caller, session).await?.session;
-        if !session.status.is_working() {
-            return Err(not_ready(session.status));
+        Self::if_working(services, session).await
+    }
+
+    /// The same with a session that was read at this moment, for what reads it again before WAHA is called.
+    pub(crate) async fn still(
+        services: &Services,
+        caller: &Caller,
+        session: &Owned<Session>,
+    ) -> Result<Self, ServiceError> {
+        let session = sessions::still_fresh(services, caller, session).await?;
+        Self::if_working(services, session).await
+    }
+
+    async fn if_working(services: &Services, session: Arc<Session>) -> Result<Self, ServiceError> {
+        if session.status.is_working() {
+            Self::of(services, session).await
+        } else {
+            Err(not_ready(session.status))
         }
-        let upstream = services.upstreams.get(session.waha.server).await?;
-        Ok(Self { session, upstream })
     }
 
     /// The server of a session that works as far as its row says.

@@ -277,8 +277,23 @@ impl Attempt {
         let tx = self.services.store.write(self.sender.tenant).await?;
         // WAHA tells of the message by events, too, which are applied at the same time.
         let locked = sessions::lock(&tx, session).await?;
+        let mut tally = Tally::new();
+        let is_open = match &conclusion.fate {
+            Fate::Accepted(sent, sent_at) => {
+                let accepted = accepted(id, sent, *sent_at);
+                Box::pin(stored::conclude_accepted(
+                    &tx,
+                    session,
+                    self.written,
+                    accepted,
+                    &mut tally,
+                ))
+                .await?
+            }
+            _ => stored::conclude(&tx, self.written).await?.is_some(),
+        };
         // A commit whose answer was lost is not made twice.
-        if stored::conclude(&tx, self.written).await?.is_none() {
+        if !is_open {
             return Ok(true);
         }
         if let Some(session) = &locked {
@@ -286,7 +301,7 @@ impl Attempt {
         }
         match &conclusion.fate {
             Fate::Accepted(sent, sent_at) => {
-                accept(&tx, session, id, sent, *sent_at).await?;
+                tally.write(&tx, session).await?;
                 // WhatsApp would have refused it.
                 upkeep::lift_restriction(&tx, session).await?;
                 if let Some(answer) = &self.answer {
@@ -335,15 +350,18 @@ pub(super) async fn accept(
     sent: &waha_client::SentMessage,
     sent_at: Timestamp,
 ) -> Result<(), ServiceError> {
-    let accepted = Accepted {
+    let mut tally = Tally::new();
+    stored::accept(tx, session, accepted(id, sent, sent_at), &mut tally).await?;
+    Ok(tally.write(tx, session).await?)
+}
+
+fn accepted(id: MessageId, sent: &waha_client::SentMessage, sent_at: Timestamp) -> Accepted<'_> {
+    Accepted {
         id,
         key: &sent.key,
         waha_message_id: &sent.id,
         happened_at: sent_at,
-    };
-    let mut tally = Tally::new();
-    stored::accept(tx, session, accepted, &mut tally).await?;
-    Ok(tally.write(tx, session).await?)
+    }
 }
 
 /// Gives back what a message took that was surely not sent: its place in the month, and the key of its request.

@@ -276,6 +276,9 @@ impl Writing {
         // Others who want the session's lane wait, so that two of them do not take it.
         let session = sessions::lock(&tx, message.session_id).await?;
         let session = session.ok_or(ServiceError::SessionNotFound)?;
+        if !session.status.is_working() {
+            return Err(not_ready(session.status));
+        }
         let goes_at_once = !stored::has_others_before(&tx, message.session_id, now).await?
             && pace::step(&tx, &session, &message, outgoing.letters()).await? == AT_ONCE;
         let written = if goes_at_once {

@@ -56,7 +56,7 @@ pub async fn send_text(
             if let Some(earlier) = request.earlier(wait).await? {
                 return Ok(earlier);
             }
-            let ready = Ready::find(services, access, session).await?;
+            let ready = Ready::still(services, access, session).await?;
             request.now(ready, permit, Outgoing::Text(message), wait).await
         }
     }

@@ -124,6 +124,19 @@ pub(crate) async fn fresh(
     Ok(SessionNews { session, sync })
 }
 
+/// The same of a session that was read at this moment: it is read again only if it was waited for WAHA.
+pub(crate) async fn still_fresh(
+    services: &Services,
+    caller: &Caller,
+    session: &Owned<Session>,
+) -> Result<Arc<Session>, ServiceError> {
+    if services.sync.wait_for_news(&[session.waha.server]).await {
+        known(services, caller, session.id).await
+    } else {
+        Ok(session.shared())
+    }
+}
+
 /// What wahana's upkeep of a session says of it, for people.
 #[derive(Clone, Debug, Default)]
 pub struct UpkeepReport {

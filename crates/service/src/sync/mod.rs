@@ -79,14 +79,21 @@ impl Synchronizer {
     /// Makes what is known of these servers' sessions new enough, if that can be done within the bound
     /// on waiting; servers are asked at the same time.
     pub(crate) async fn refresh(&self, servers: &[ServerId]) -> SyncReport {
+        self.wait_for_news(servers).await;
+        self.report(servers, self.0.store.clock().now().minus(self.0.max_age))
+    }
+
+    /// The same without a report; says whether it was waited for, so that what was read before is old now.
+    pub(crate) async fn wait_for_news(&self, servers: &[ServerId]) -> bool {
         let now = self.0.store.clock().now();
         let flights = self.board(servers, now, Wanted::Young);
-        if !flights.is_empty() {
-            // Whoever is not back in time arrives later and serves the next reader.
-            let landed = join_all(flights.into_iter().map(Flight::landed));
-            let _ = tokio::time::timeout(self.0.wait, landed).await;
+        if flights.is_empty() {
+            return false;
         }
-        self.report(servers, self.0.store.clock().now().minus(self.0.max_age))
+        // Whoever is not back in time arrives later and serves the next reader.
+        let landed = join_all(flights.into_iter().map(Flight::landed));
+        let _ = tokio::time::timeout(self.0.wait, landed).await;
+        true
     }
 
     /// The same, and a snapshot that was taken before now does not do, nor one that is being taken.

@@ -17,7 +17,7 @@ use wahana_domain::{
 pub use content::{MessageContent, content, forget_content, insert_content, texts};
 pub use described::{DescribedMessage, described};
 pub use history::{HistoryPosition, HistoryQuery, KeptMessage, history};
-pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept};
+pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept, conclude_accepted};
 pub use queue::{
     Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_due, has_others_before,
     has_queued_more_than, needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,

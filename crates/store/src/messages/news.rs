@@ -13,7 +13,7 @@ use wahana_domain::{
 };
 
 use super::{
-    announce, content,
+    Attempt, announce, content, queue,
     recognise::{is_heard, look_again},
 };
 use crate::{
@@ -251,10 +251,43 @@ pub async fn accept(
     let own = tx
         .find::<message::Entity>()
         .filter(Column::Id.eq(accepted.id.as_uuid()));
-    let Some(before) = own.one().await? else {
-        return Ok(());
+    match own.one().await? {
+        Some(before) => accept_row(tx, session, &before, before.clone(), accepted, tally).await,
+        None => Ok(()),
+    }
+}
+
+/// The same as the end of an attempt, which frees the session's lane; says whether that is written down only now, as
+/// [`conclude`](super::conclude) does. The caller holds the lock of the session's row.
+pub async fn conclude_accepted(
+    tx: &TenantTx,
+    session: SessionId,
+    attempt: Attempt,
+    accepted: Accepted<'_>,
+    tally: &mut Tally,
+) -> Result<bool, StoreError> {
+    let Some(before) = queue::open(tx, attempt).await? else {
+        return Ok(false);
     };
-    let mut row = before.clone();
+    let free = Model {
+        lane: None,
+        lease_owner: None,
+        lease_expires_at: None,
+        settle_at: None,
+        ..before.clone()
+    };
+    accept_row(tx, session, &before, free, accepted, tally).await?;
+    Ok(true)
+}
+
+async fn accept_row(
+    tx: &TenantTx,
+    session: SessionId,
+    before: &Model,
+    mut row: Model,
+    accepted: Accepted<'_>,
+    tally: &mut Tally,
+) -> Result<(), StoreError> {
     let heard = with_key(tx, session, accepted.key)
         .await?
         .filter(|heard| heard.id != before.id);
@@ -273,9 +306,9 @@ pub async fn accept(
     row.waha_message_id = Some(accepted.waha_message_id.to_owned());
     row.happened_at = Some(earlier(row.happened_at, accepted.happened_at));
     advance(&mut row, DeliveryStatus::Accepted);
-    count(Some(&before), &row, tally);
-    announce::changed(tx, Some(&before), &row);
-    change(tx, &before, row).await?;
+    count(Some(before), &row, tally);
+    announce::changed(tx, Some(before), &row);
+    change(tx, before, row).await?;
     content::forget_unkept(tx, &[accepted.id.as_uuid()]).await
 }
 
@@ -377,7 +410,11 @@ async fn change(tx: &TenantTx, before: &Model, after: Model) -> Result<(), Store
         Sender sender,
         HappenedAt happened_at,
         ReplyTo reply_to,
-        IsFromApi is_from_api
+        IsFromApi is_from_api,
+        Lane lane,
+        LeaseOwner lease_owner,
+        LeaseExpiresAt lease_expires_at,
+        SettleAt settle_at
     );
     update.run().await?;
     Ok(())

@@ -181,6 +181,15 @@ pub async fn claim(
 /// another attempt was begun since, or the end was written down already. The caller holds the lock of the
 /// session's row.
 pub async fn conclude(tx: &TenantTx, attempt: Attempt) -> Result<Option<OutgoingMessage>, StoreError> {
+    let Some(row) = open(tx, attempt).await? else {
+        return Ok(None);
+    };
+    free_lane(tx, &row).await?;
+    from_row(row).map(Some)
+}
+
+/// The row of an attempt whose end is not written down yet.
+pub(super) async fn open(tx: &TenantTx, attempt: Attempt) -> Result<Option<Model>, StoreError> {
     let own = tx
         .find::<Entity>()
         .filter(Column::Id.eq(attempt.message.as_uuid()))
@@ -191,11 +200,7 @@ pub async fn conclude(tx: &TenantTx, attempt: Attempt) -> Result<Option<Outgoing
     // An event may have told of it before WAHA's answer was here: then its status is that already, and it still
     // has the lane. One that was taken for lost has no lane any more, and may still turn out.
     let is_open = row.lane.is_some() || row.status == DeliveryStatus::Unknown.as_str();
-    if !is_open {
-        return Ok(None);
-    }
-    free_lane(tx, &row).await?;
-    from_row(row).map(Some)
+    Ok(is_open.then_some(row))
 }
 
 /// Writes down what became of a message that WAHA did not take, or perhaps did not take, and why.
