@@ -86,7 +86,8 @@ impl Feed {
                     () = look.notified() => {}
                 }
                 let Some(feed) = held.upgrade() else { return };
-                if let Err(error) = feed.read_new().await {
+                // Boxed, because thousands of organizations wait and few of them have news at a time.
+                if let Err(error) = Box::pin(feed.read_new()).await {
                     tracing::warn!(
                         organization.id = %tenant.organization_id(),
                         error = %error,

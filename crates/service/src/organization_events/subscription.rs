@@ -104,18 +104,21 @@ impl Subscription {
                         return Err(ServiceError::Internal("the feed of events has ended".to_owned()));
                     }
                 }
-                Recent::Nothing | Recent::Forgotten => match self.feed.read_late(self.position).await? {
-                    Page::Events(events) if events.is_empty() => {
-                        // The feed has not come so far; it was told, or finds out in a moment.
-                        self.feed.look();
-                        let _ = self.head.changed().await;
+                // Boxed, because thousands wait and few of them are late.
+                Recent::Nothing | Recent::Forgotten => {
+                    match Box::pin(self.feed.read_late(self.position)).await? {
+                        Page::Events(events) if events.is_empty() => {
+                            // The feed has not come so far; it was told, or finds out in a moment.
+                            self.feed.look();
+                            let _ = self.head.changed().await;
+                        }
+                        Page::Events(events) => self.take(events),
+                        Page::Lost(last) => {
+                            self.position = last;
+                            return Ok(Told::Reset(last));
+                        }
                     }
-                    Page::Events(events) => self.take(events),
-                    Page::Lost(last) => {
-                        self.position = last;
-                        return Ok(Told::Reset(last));
-                    }
-                },
+                }
             }
         }
     }

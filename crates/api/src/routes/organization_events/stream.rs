@@ -74,7 +74,8 @@ impl EventStream {
                 biased;
                 () = ending.cancelled() => return None,
                 _ = self.check.tick() => {
-                    if !self.may_go_on().await {
+                    // Boxed, because thousands of streams wait and few of them look at a time.
+                    if !Box::pin(self.may_go_on()).await {
                         return None;
                     }
                 }
