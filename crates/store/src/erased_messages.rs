@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ActiveValue::Set, ColumnTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use wahana_domain::SessionId;
@@ -27,8 +27,12 @@ pub(crate) async fn remember(tx: &TenantTx, rows: &[message::Model]) -> Result<(
     });
     let keyed: Vec<_> = keyed.collect();
     // WAHA's answer may give a message that was just sent the key of one that was told of and erased before.
-    tx.delete::<Entity>(Column::KeyHash.is_in(keyed.iter().map(|(_, hash)| hash.clone())))
-        .await?;
+    let (sessions, hashes): (BTreeSet<_>, Vec<_>) = keyed.iter().cloned().unzip();
+    // With the session, because the hashes are found by it.
+    let known = Condition::all()
+        .add(Column::SessionId.is_in(sessions))
+        .add(Column::KeyHash.is_in(hashes));
+    tx.delete::<Entity>(known).await?;
     let rows = keyed.into_iter().map(|(session, hash)| ActiveModel {
         session_id: Set(session),
         key_hash: Set(hash),
