@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use wahana_domain::{DeliveryStatus, Direction, FileName, MediaType, MessageKind};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use wahana_domain::{DeliveryStatus, Direction, FileName, MediaType, MessageId, MessageKind, Timestamp};
+use wahana_service::jobs;
 use wahana_store::{
+    TenantTx,
     activity::Tally,
     media_files::{self, NewFile},
-    messages::{self, HistoryQuery, Ledger, MessageNews},
+    messages::{Ledger, MessageNews},
     sessions,
 };
 use wahana_testkit::{
@@ -17,7 +20,7 @@ use wahana_testkit::{
     receiver::{Answer, WebhookReceiver},
 };
 
-use crate::{OWNER_OF_B, Scene, WEBHOOKS, body, made, received};
+use crate::{OWNER_OF_B, Scene, WEBHOOKS, body, made, received, within_patience};
 
 async fn what_happens_is_delivered_and_signed(db: &TestDatabase) {
     let scene = Scene::open(db).await;
@@ -114,33 +117,64 @@ async fn what_a_message_says_and_a_link_to_its_file_are_delivered(db: &TestDatab
     }
 }
 
+async fn a_text_that_is_not_kept_is_there_until_every_receiver_has_it(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let texts = async || db.texts_unguarded("SELECT text FROM message_contents").await;
+    let forget = async || {
+        let tx = scene.app.store().platform_write().await.unwrap();
+        let forgotten = tx.delete_told_texts(tx.now(), 10).await.unwrap();
+        tx.commit().await.unwrap();
+        forgotten
+    };
+    let receiver = WebhookReceiver::start().unwrap();
+    receiver.answer_otherwise(Answer::status(500));
+    let made = scene
+        .create(json!({"url": receiver.url("/"), "events": ["message.received"]}))
+        .await;
+    let tx = scene.app.store().write(scene.app.tenant(Home::A)).await.unwrap();
+    let over = tx.now().minus(Duration::from_secs(1));
+    scene.receive(&tx, "an offer", Some(over)).await;
+    tx.commit().await.unwrap();
+    let tried = |attempts| {
+        move |delivery: &Value| delivery["attempts"] == attempts && delivery["state"] != "delivered"
+    };
+    for attempt in 1..3 {
+        scene.delivery_when(&made.id, tried(attempt)).await;
+        assert_eq!(forget().await, 0);
+        assert_eq!(texts().await, ["an offer"]);
+        if attempt == 2 {
+            receiver.answer_otherwise(Answer::status(200));
+        }
+        scene.clock.advance(Duration::from_mins(6));
+    }
+    scene
+        .delivery_when(&made.id, |delivery| delivery["state"] == "delivered")
+        .await;
+    for webhook in received(&receiver, 3).await {
+        assert_eq!(body(&webhook)["data"]["text"], "an offer");
+    }
+
+    jobs::begin_periodic(scene.app.services()).await.unwrap();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn({
+        let (services, stop) = (scene.app.services().clone(), stop.clone());
+        async move { jobs::work(&services, stop).await }
+    });
+    within_patience(async {
+        while !texts().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
+}
+
 impl Scene {
     /// Somebody sends a document, which is kept.
     async fn receive_with_file(&self, text: &str, bytes: &'static str) {
         let tx = self.app.store().write(self.app.tenant(Home::A)).await.unwrap();
-        sessions::lock(&tx, self.session.id).await.unwrap();
-        let news = MessageNews {
-            key: "3EB0AABBCC".to_owned(),
-            waha_message_id: "false_15550001111@c.us_3EB0AABBCC".to_owned(),
-            chat_id: "15550001111@c.us".to_owned(),
-            direction: Direction::Incoming,
-            kind: MessageKind::Document,
-            sender: Some("15550001111@c.us".to_owned()),
-            status: DeliveryStatus::Received,
-            happened_at: tx.now(),
-            text: Some(text.to_owned()),
-            reply_to: None,
-            is_from_api: false,
-        };
-        let mut ledger = Ledger::open(&tx, self.session.id, [news.key.as_str()])
-            .await
-            .unwrap();
-        ledger.hear(&news);
-        ledger.write(&tx, &mut Tally::new()).await.unwrap();
-        let message = messages::history(&tx, &HistoryQuery::default(), 1)
-            .await
-            .unwrap()
-            .remove(0);
+        let message = self.receive(&tx, text, None).await;
         let bytes = futures_util::stream::iter([Ok::<_, ()>(bytes.into())]);
         let file = NewFile {
             stored: self
@@ -154,8 +188,36 @@ impl Scene {
             expires_at: tx.now().plus(Duration::from_hours(1)),
         };
         let file = media_files::insert(&tx, &file).await.unwrap();
-        assert!(media_files::attach(&tx, file.id, message.id, None).await.unwrap());
+        assert!(media_files::attach(&tx, file.id, message, None).await.unwrap());
         tx.commit().await.unwrap();
+    }
+
+    /// Somebody sends a document, whose text may be one to be forgotten.
+    async fn receive(&self, tx: &TenantTx, text: &str, forget_after: Option<Timestamp>) -> MessageId {
+        sessions::lock(tx, self.session.id).await.unwrap();
+        let news = MessageNews {
+            key: "3EB0AABBCC".to_owned(),
+            waha_message_id: "false_15550001111@c.us_3EB0AABBCC".to_owned(),
+            chat_id: "15550001111@c.us".to_owned(),
+            direction: Direction::Incoming,
+            kind: MessageKind::Document,
+            sender: Some("15550001111@c.us".to_owned()),
+            status: DeliveryStatus::Received,
+            happened_at: tx.now(),
+            text: Some(text.to_owned()),
+            reply_to: None,
+            is_from_api: false,
+        };
+        let mut ledger = Ledger::open(tx, self.session.id, [news.key.as_str()])
+            .await
+            .unwrap();
+        if let Some(moment) = forget_after {
+            ledger.forget_texts_after(moment);
+        }
+        ledger.hear(&news);
+        let message = ledger.id_of(&news.key).unwrap();
+        ledger.write(tx, &mut Tally::new()).await.unwrap();
+        message
     }
 }
 
@@ -318,6 +380,7 @@ on_both_databases!(
     what_happens_is_delivered_and_signed,
     waha_receivers_get_what_waha_would_send,
     what_a_message_says_and_a_link_to_its_file_are_delivered,
+    a_text_that_is_not_kept_is_there_until_every_receiver_has_it,
     each_endpoint_gets_its_own_events_and_none_of_another_organization,
     a_slow_receiver_delays_nobody_else,
     a_rotated_secret_signs_for_a_day_beside_the_new_one,

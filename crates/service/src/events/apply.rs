@@ -43,6 +43,9 @@ pub async fn apply_session(
     .await
 }
 
+/// For how long a text that is not kept is there for streams, which do not say whether they told it.
+const UNKEPT_TEXTS: Duration = Duration::from_mins(5);
+
 /// Whether those who wait for an answer come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Haste {
@@ -100,9 +103,10 @@ async fn apply_batch(
         .iter()
         .filter_map(|(_, news)| news.as_ref().and_then(effects::message_key));
     let mut messages = Ledger::open(&tx, session, keys).await?;
-    let keeps_texts = organizations::get(&tx)
-        .await?
-        .is_some_and(|organization| organization.keeps_message_texts);
+    let organization = organizations::get(&tx).await?;
+    if organization.is_some_and(|organization| !organization.keeps_message_texts) {
+        messages.forget_texts_after(tx.now().plus(UNKEPT_TEXTS));
+    }
     let mut tally = Tally::new();
     let (mut applied, mut ignored) = (Vec::new(), Vec::new());
     let (mut doubtful, mut moved) = (false, false);
@@ -114,8 +118,7 @@ async fn apply_batch(
             ignored.push(event.id);
             continue;
         };
-        let effect =
-            effects::take_in(&tx, known, event, news, keeps_texts, (&mut messages, &mut tally)).await?;
+        let effect = effects::take_in(&tx, known, event, news, (&mut messages, &mut tally)).await?;
         doubtful |= effect.is_doubtful;
         moved |= effect.is_status;
         files.extend(effect.file);

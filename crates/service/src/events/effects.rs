@@ -73,7 +73,6 @@ pub(super) async fn take_in(
     session: &Session,
     event: &StoredEvent,
     news: EventNews,
-    keeps_texts: bool,
     (messages, tally): (&mut Ledger, &mut Tally),
 ) -> Result<Effect, StoreError> {
     // Nothing comes in before it happened; WAHA's clock may be ahead.
@@ -87,8 +86,7 @@ pub(super) async fn take_in(
         }
         EventNews::Message(news) => {
             let file = ReceivedFile::of(&news);
-            if let Some(mut news) = message(news, happened_at, event.received_at) {
-                news.text = news.text.filter(|_| keeps_texts);
+            if let Some(news) = message(news, happened_at, event.received_at) {
                 messages.hear(&news);
                 effect.file = file;
             }

@@ -13,6 +13,9 @@ pub enum JobKind {
     /// Deletes what is past its time, every hour. It fails when the database does; given up, it is begun
     /// anew an hour later, and what it left is deleted then.
     Retention,
+    /// Deletes texts that are not kept, every five minutes, once they were told. It fails as the above, and what it left
+    /// is deleted the next time.
+    ForgetTexts,
     /// Fetches the file of a message from WAHA, which keeps it for three minutes. It fails when WAHA is away
     /// or the media store has no room; given up, the file has expired.
     FetchMedia,
@@ -83,8 +86,9 @@ const BEFORE_WAHA_FORGETS: [Duration; 7] = [
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Retention,
+        Self::ForgetTexts,
         Self::FetchMedia,
         Self::EraseChat,
         Self::Export,
@@ -96,6 +100,7 @@ impl JobKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retention => "retention",
+            Self::ForgetTexts => "forget_texts",
             Self::FetchMedia => "fetch_media",
             Self::EraseChat => "erase_chat",
             Self::Export => "export",
@@ -108,7 +113,11 @@ impl JobKind {
     #[must_use]
     pub const fn retries(self) -> &'static [Duration] {
         match self {
-            Self::Retention | Self::EraseChat | Self::Export | Self::EraseOrganization => &PATIENT,
+            Self::Retention
+            | Self::ForgetTexts
+            | Self::EraseChat
+            | Self::Export
+            | Self::EraseOrganization => &PATIENT,
             Self::FetchMedia => &BEFORE_WAHA_FORGETS,
         }
     }
@@ -118,6 +127,7 @@ impl JobKind {
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_hours(1)),
+            Self::ForgetTexts => Some(Duration::from_mins(5)),
             Self::FetchMedia | Self::EraseChat | Self::Export | Self::EraseOrganization => None,
         }
     }
@@ -125,7 +135,11 @@ impl JobKind {
     /// Who runs it.
     pub(super) const fn pool(self) -> Pool {
         match self {
-            Self::Retention | Self::EraseChat | Self::Export | Self::EraseOrganization => Pool::General,
+            Self::Retention
+            | Self::ForgetTexts
+            | Self::EraseChat
+            | Self::Export
+            | Self::EraseOrganization => Pool::General,
             Self::FetchMedia => Pool::Media,
         }
     }

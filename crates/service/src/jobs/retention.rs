@@ -77,6 +77,8 @@ enum What {
     Messages(OrganizationId),
     /// What messages say, of an organization that does not keep it.
     Texts(OrganizationId),
+    /// What messages say that no organization keeps, and that was told.
+    ToldTexts,
     /// Of an organization, or of none.
     AuditEntries(Option<OrganizationId>),
 }
@@ -110,6 +112,13 @@ pub(super) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
     }
     // What needs the media store comes last: it may be away while the database is not.
     delete_files(services, job).await
+}
+
+/// Deletes texts that are not kept and were told.
+pub(super) async fn forget_texts(job: &Running) -> Result<Ended, JobError> {
+    // They say themselves when they end.
+    let is_done = keep(job, (What::ToldTexts, 0)).await?;
+    Ok(if is_done { Ended::Done } else { Ended::Interrupted })
 }
 
 /// Deletes the bytes of files that have ended, and those that nobody knows of.
@@ -208,6 +217,7 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::ErasedMessages => tx.forget_erased_messages(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
         What::Texts(organization) => tx.delete_unkept_contents(organization, BATCH).await,
+        What::ToldTexts => tx.delete_told_texts(before, BATCH).await,
         What::AuditEntries(organization) => {
             // Whole days, so that the log has one entry about a day and not one for each hour.
             let deleted = tx

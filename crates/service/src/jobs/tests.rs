@@ -52,7 +52,7 @@ impl Installation {
         let tx = self.services.store.platform_read().await.unwrap();
         let query = JobQuery {
             state: Some(state),
-            kind: None,
+            kind: Some(JobKind::Retention.as_str()),
             limit: 100,
         };
         tx.jobs(&query).await.unwrap()

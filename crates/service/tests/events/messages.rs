@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wahana_domain::SessionCounters;
-use wahana_store::organizations::{self, OrganizationChange};
+use wahana_store::{
+    messages::{HistoryQuery, history},
+    organizations::{self, OrganizationChange},
+};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
 use crate::world::{Event, Place, World, at};
@@ -14,7 +17,7 @@ on_both_databases!(
     what_nobody_wrote_to_anybody_is_no_message,
     acknowledgements_only_advance_a_message,
     what_was_written_is_kept_once_and_in_one_place,
-    nothing_is_kept_of_what_was_written_for_who_does_not_want_it,
+    what_was_written_is_there_until_it_was_told_for_who_does_not_want_it_kept,
 );
 
 const TEXT: &str = "the secret recipe";
@@ -220,7 +223,7 @@ async fn what_was_written_is_kept_once_and_in_one_place(db: &TestDatabase) {
     assert!(state.iter().all(|row| !row.contains(TEXT)), "{state:?}");
 }
 
-async fn nothing_is_kept_of_what_was_written_for_who_does_not_want_it(db: &TestDatabase) {
+async fn what_was_written_is_there_until_it_was_told_for_who_does_not_want_it_kept(db: &TestDatabase) {
     let world = World::new(db).await;
     let place = world.session().await;
     let tx = world.store.write(place.tenant).await.unwrap();
@@ -231,16 +234,44 @@ async fn nothing_is_kept_of_what_was_written_for_who_does_not_want_it(db: &TestD
     organizations::update(&tx, &change).await.unwrap();
     tx.commit().await.unwrap();
     world.later(Duration::from_mins(1));
+    let mut through_api = sent("C", 3);
+    through_api["source"] = json!("api");
     world
         .tell(
             place,
             &[
                 Event::new("evt_1", "message", 1000, received("A", 1, false)),
                 Event::new("evt_2", "message.any", 2000, sent("B", 2)),
+                Event::new("evt_3", "message.any", 3000, through_api),
             ],
         )
         .await;
-    assert_eq!(messages(&world, place).await.len(), 2);
+    assert_eq!(messages(&world, place).await.len(), 3);
+    // Who sent it through the API knows what it says.
+    let told = [format!("A {TEXT} -"), format!("B {TEXT} -")];
+    assert_eq!(texts(&world, place).await, told);
+    let tx = world.store.read(place.tenant).await.unwrap();
+    let kept = history(&tx, &HistoryQuery::default(), 10).await.unwrap();
+    let query = HistoryQuery {
+        text: Some(TEXT.to_owned()),
+        ..Default::default()
+    };
+    let found = history(&tx, &query, 10).await.unwrap();
+    drop(tx);
+    assert_eq!((kept.len(), found.len()), (3, 0));
+    assert!(kept.iter().all(|message| message.text.is_none()));
+
+    world.later(Duration::from_mins(5));
+    let forget = async || {
+        let tx = world.store.platform_write().await.unwrap();
+        let forgotten = tx.delete_told_texts(tx.now(), 10).await.unwrap();
+        tx.commit().await.unwrap();
+        forgotten
+    };
+    assert_eq!(forget().await, 0);
+    assert_eq!(texts(&world, place).await, told);
+    world.later(Duration::from_millis(1));
+    assert_eq!(forget().await, 2);
     assert!(texts(&world, place).await.is_empty());
     let state = world.state(place).await;
     assert!(state.iter().all(|row| !row.contains(TEXT)), "{state:?}");

@@ -11,6 +11,8 @@ pub struct Model {
     pub organization_id: Uuid,
     pub text: Option<String>,
     pub details: Option<String>,
+    /// Of a text that is not kept: when it is forgotten, once who is told of it was told.
+    pub forget_after: Option<i64>,
 }
 
 /// The text is for WhatsApp alone.

@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{Expr, Query},
 };
 use uuid::Uuid;
-use wahana_domain::MessageId;
+use wahana_domain::{MessageId, Timestamp};
 
 use crate::{
     StoreError, TenantTx,
@@ -53,8 +53,12 @@ pub async fn insert_content(
     .await
 }
 
-/// Keeps the texts of messages of which it is not known yet what they say.
-pub(super) async fn insert_missing(tx: &TenantTx, texts: Vec<(Uuid, String)>) -> Result<(), StoreError> {
+/// Keeps the texts of messages of which it is not known yet what they say; for good, or for who is told of them.
+pub(super) async fn insert_missing(
+    tx: &TenantTx,
+    texts: Vec<(Uuid, String)>,
+    forget_after: Option<Timestamp>,
+) -> Result<(), StoreError> {
     if texts.is_empty() {
         return Ok(());
     }
@@ -73,6 +77,7 @@ pub(super) async fn insert_missing(tx: &TenantTx, texts: Vec<(Uuid, String)>) ->
             message_id: Set(message),
             text: Set(Some(text)),
             details: Set(None),
+            forget_after: Set(forget_after.map(Timestamp::as_micros)),
             ..Default::default()
         });
     tx.insert_many(rows.collect()).await

@@ -100,7 +100,8 @@ impl fmt::Debug for KeptMessage {
     }
 }
 
-/// A part of the organization's messages, newest first. What is known by an acknowledgement alone is left out.
+/// A part of the organization's messages, newest first. What is known by an acknowledgement alone is left out, and so
+/// are texts that are there only until they were told.
 pub async fn history(
     tx: &TenantTx,
     query: &HistoryQuery,
@@ -121,6 +122,7 @@ pub async fn history(
     let contents = tx
         .find::<message_content::Entity>()
         .filter(message_content::Column::MessageId.is_in(ids.iter().copied()))
+        .filter(message_content::Column::ForgetAfter.is_null())
         .all()
         .await?;
     let mut texts: HashMap<_, _> = contents
@@ -186,6 +188,7 @@ fn says(words: &str) -> SimpleExpr {
         .expr(Expr::val(1))
         .from(Contents)
         .and_where(Expr::col(Content::MessageId.as_column_ref()).equals((Entity, Column::Id)))
+        .and_where(Content::ForgetAfter.is_null())
         .cond_where(has_words(&[Content::Text], words))
         .take();
     Expr::exists(content)

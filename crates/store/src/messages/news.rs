@@ -42,7 +42,7 @@ pub struct MessageNews {
     pub status: DeliveryStatus,
     /// When it was sent.
     pub happened_at: Timestamp,
-    /// What it says, if it says something and that is to be kept.
+    /// What it says, if it says something and anybody is to know it.
     pub text: Option<String>,
     /// WhatsApp's own key of the message that it answers.
     pub reply_to: Option<String>,
@@ -96,6 +96,7 @@ pub struct Ledger {
     entries: BTreeMap<String, Entry>,
     /// The keys of messages that were erased.
     erased: BTreeSet<String>,
+    forget_after: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -146,7 +147,14 @@ impl Ledger {
             organization: tx.organization_id(),
             entries: entries.collect(),
             erased,
+            forget_after: None,
         })
+    }
+
+    /// Has the texts forgotten after this moment, once whoever is told of their messages was told: the organization
+    /// does not keep them.
+    pub fn forget_texts_after(&mut self, moment: Timestamp) {
+        self.forget_after = Some(moment);
     }
 
     /// Takes in that there is a message, unless it was erased.
@@ -154,8 +162,13 @@ impl Ledger {
         if self.erased.contains(&news.key) {
             return;
         }
+        // Who sent it through the API knows what it says, so nobody is told.
+        let text = news
+            .text
+            .as_ref()
+            .filter(|_| self.forget_after.is_none() || !news.is_from_api);
         let entry = self.entry(&news.key, news.direction);
-        if let Some(text) = &news.text {
+        if let Some(text) = text {
             entry.text.get_or_insert_with(|| Text(text.clone()));
         }
         let row = &mut entry.after;
@@ -206,7 +219,7 @@ impl Ledger {
     /// Writes what is new, and counts it.
     pub async fn write(self, tx: &TenantTx, tally: &mut Tally) -> Result<(), StoreError> {
         let (mut new, mut texts) = (Vec::new(), Vec::new());
-        let session = self.session;
+        let (session, forget_after) = (self.session, self.forget_after);
         let mut may_be_expected = false;
         for Entry { before, after, text } in self.entries.into_values() {
             texts.extend(text.map(|Text(text)| (after.id, text)));
@@ -222,7 +235,7 @@ impl Ledger {
             }
         }
         tx.insert_many(new).await?;
-        content::insert_missing(tx, texts).await?;
+        content::insert_missing(tx, texts, forget_after).await?;
         if may_be_expected {
             look_again(tx, session).await?;
         }

@@ -4,10 +4,10 @@
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QueryOrder,
     QuerySelect,
-    sea_query::{Expr, Query},
+    sea_query::{ColumnRef, Expr, JoinType, Query},
 };
 use uuid::Uuid;
-use wahana_domain::{DeliveryStatus, Month, OrganizationId, Timestamp};
+use wahana_domain::{DeliveryStatus, EndpointState, Month, OrganizationId, Timestamp};
 
 use super::PlatformTx;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     entity::{
         audit_entry, erased_message, erasure, export, idempotency_key, job, message, message_content,
         message_usage, organization_event, password_reset, process, session_activity, session_transition,
-        sign_in, waha_event, webhook_delivery,
+        sign_in, waha_event, webhook_delivery, webhook_endpoint,
     },
     transaction::within_database,
 };
@@ -111,8 +111,9 @@ impl PlatformTx {
             .await
     }
 
-    /// Deletes messages of an organization that were written before then, as its own retention says, ends their
-    /// files, and deletes what receivers were told of them; says how many messages. Not the organization's transaction, because the same round goes through all of them.
+    /// Deletes messages of an organization that were written before then, as its own retention says, ends their files,
+    /// and deletes what receivers were told of them; says how many messages. Not the organization's transaction,
+    /// because the same round goes through all of them.
     pub async fn delete_messages(
         &self,
         organization: OrganizationId,
@@ -147,7 +148,7 @@ impl PlatformTx {
     }
 
     /// Deletes what messages of an organization say that it does not keep, except of those that are still to be
-    /// sent, or perhaps sent again; says of how many. Not the organization's transaction, as above.
+    /// sent, or perhaps sent again, or told of; says of how many. Not the organization's transaction, as above.
     pub async fn delete_unkept_contents(
         &self,
         organization: OrganizationId,
@@ -166,8 +167,65 @@ impl PlatformTx {
             .take();
         let condition = Condition::all()
             .add(Column::OrganizationId.eq(organization.as_uuid()))
+            .add(Column::ForgetAfter.is_null())
             .add(Column::MessageId.not_in_subquery(needed));
         self.delete_batch::<Entity>(Column::MessageId, condition, limit)
+            .await
+    }
+
+    /// Deletes texts that no organization keeps and whose time was over then, as soon as no webhook is still to be
+    /// told them; says of how many messages.
+    pub async fn delete_told_texts(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use message_content::{Column, Entity};
+        let is_told = |organization: ColumnRef, message: ColumnRef| {
+            Condition::all()
+                .add(Expr::col(organization).equals(Column::OrganizationId.as_column_ref()))
+                .add(Expr::col(message).equals(Column::MessageId.as_column_ref()))
+        };
+        let to_deliver = {
+            use webhook_delivery::{Column, Entity};
+            Query::select()
+                .expr(Expr::val(1))
+                .from(Entity)
+                .cond_where(is_told(
+                    Column::OrganizationId.as_column_ref().into(),
+                    Column::MessageId.as_column_ref().into(),
+                ))
+                .and_where(Expr::cust("webhook_deliveries.state = 'waiting'"))
+                .take()
+        };
+        let to_fan_out = {
+            use organization_event::{Column, Entity};
+            use webhook_endpoint::Column as Endpoint;
+            let endpoint_of_organization = Condition::all()
+                .add(
+                    Expr::col(Endpoint::OrganizationId.as_column_ref())
+                        .equals(Column::OrganizationId.as_column_ref()),
+                )
+                .add(Endpoint::State.eq(EndpointState::Enabled.as_str()));
+            Query::select()
+                .expr(Expr::val(1))
+                .from(Entity)
+                .join(
+                    JoinType::InnerJoin,
+                    webhook_endpoint::Entity,
+                    endpoint_of_organization,
+                )
+                .cond_where(is_told(
+                    Column::OrganizationId.as_column_ref().into(),
+                    Column::MessageId.as_column_ref().into(),
+                ))
+                .and_where(
+                    Expr::col(Column::Number.as_column_ref())
+                        .gt(Expr::col(Endpoint::Position.as_column_ref())),
+                )
+                .take()
+        };
+        let condition = Condition::all()
+            .add(Column::ForgetAfter.lt(before.as_micros()))
+            .add(Expr::exists(to_deliver).not())
+            .add(Expr::exists(to_fan_out).not());
+        self.delete_batch::<Entity>(Column::ForgetAfter, condition, limit)
             .await
     }
 

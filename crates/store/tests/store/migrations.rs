@@ -14,7 +14,7 @@ use wahana_testkit::{
 
 /// Every migration that was merged, by the SHA-256 of its source. A line is added, never changed: what
 /// a migration did to somebody's database cannot be edited afterwards.
-const FROZEN: [(&str, &str); 22] = [
+const FROZEN: [(&str, &str); 23] = [
     (
         "m20261123_000001_initial.rs",
         "754ab4a900993b69a61be9af0d1b37366c5665787a982ae94cbc82f51d39c4f6",
@@ -102,6 +102,10 @@ const FROZEN: [(&str, &str); 22] = [
     (
         "m20261124_000123_session_sweeps.rs",
         "d55cd9dc4c82354c0145c41eac1f2d23e24a7e2e9fa8a8a34eaf0c3827089f96",
+    ),
+    (
+        "m20261124_000124_unkept_texts.rs",
+        "63aafe592c63835f591b732cd8e5b3a04d113449d3da76187e72df8fd336f085",
     ),
 ];
 

@@ -132,6 +132,7 @@ retention::delete_session_activity
 retention::delete_session_transitions
 retention::delete_settled_events
 retention::delete_silent_processes
+retention::delete_told_texts
 retention::delete_unkept_contents
 retention::forget_erased_messages
 secrets::keys_in_use

@@ -1,6 +1,7 @@
 //! Delivering what happens to addresses that organizations name.
 
 mod failing;
+mod unkept_texts;
 
 use std::{collections::BTreeSet, time::Duration};
 
