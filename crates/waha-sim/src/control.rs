@@ -111,14 +111,19 @@ impl Control<'_> {
         id.ok_or_else(|| ControlError::UnknownSession(session.to_owned()))
     }
 
-    pub(crate) fn refuse_sends(&self, session: &str, reason: SendRefusal, times: Option<u32>) {
+    pub(crate) fn refuse_sends(
+        &self,
+        session: &str,
+        reason: SendRefusal,
+        times: Option<u32>,
+        until: Option<i64>,
+    ) {
         let mut state = self.0.lock();
         if times == Some(0) {
             state.refusals.remove(session);
         } else {
-            state
-                .refusals
-                .insert(session.to_owned(), Refusal { reason, times });
+            let refusal = Refusal { reason, times, until };
+            state.refusals.insert(session.to_owned(), refusal);
         }
     }
 

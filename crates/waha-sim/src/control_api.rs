@@ -312,9 +312,10 @@ async fn call(Shared(sim): Here, Path(session): Path<String>, Json(called): Json
 struct Refused {
     reason: SendRefusal,
     times: Option<u32>,
+    until: Option<i64>,
 }
 
 async fn refuse(Shared(sim): Here, Path(session): Path<String>, Json(refused): Json<Refused>) -> Json<Value> {
-    Control(&sim).refuse_sends(&session, refused.reason, refused.times);
+    Control(&sim).refuse_sends(&session, refused.reason, refused.times, refused.until);
     done()
 }

@@ -245,7 +245,12 @@ impl WahaSim {
 
     /// WhatsApp refuses this session's next sends: so many, or all until [`WahaSim::accept_sends`].
     pub fn refuse_sends(&self, session: &str, reason: SendRefusal, times: Option<u32>) {
-        self.control().refuse_sends(session, reason, times);
+        self.control().refuse_sends(session, reason, times, None);
+    }
+
+    /// WhatsApp refuses all of this session's sends, and WAHA says until when, in Unix seconds, if it is asked.
+    pub fn refuse_sends_until(&self, session: &str, reason: SendRefusal, until: i64) {
+        self.control().refuse_sends(session, reason, None, Some(until));
     }
 
     /// WhatsApp takes this session's sends again.

@@ -55,6 +55,8 @@ pub(crate) struct Refusal {
     pub(crate) reason: SendRefusal,
     /// How many sends are still to be refused; `None` for all.
     pub(crate) times: Option<u32>,
+    /// Until when, in Unix seconds, as far as WAHA tells.
+    pub(crate) until: Option<i64>,
 }
 
 /// Everything that changes.

@@ -103,8 +103,8 @@ pub enum WahaError {
     },
 }
 
-/// What WhatsApp restricts of a number. How WAHA passes these errors on was never recorded: an exception whose
-/// message holds WhatsApp's number for it is taken for one.
+/// What WhatsApp restricts of a number. How WAHA passes these errors on was never recorded: an exception is taken for
+/// one whose message is WhatsApp's number for it, or names it as an error (`server returned error 463`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberRestriction {
     /// Error 463: the number may not write to new contacts for a while.
@@ -114,14 +114,26 @@ pub enum NumberRestriction {
 }
 
 impl NumberRestriction {
-    /// The restriction that a text names by its number.
+    /// The restriction that a text names by its number. Any other 463 may be a duration or a part of an id.
     pub(crate) fn named_in(text: &str) -> Option<Self> {
-        text.split(|c: char| !c.is_ascii_alphanumeric())
-            .find_map(|word| match word {
+        let mut word_before = None;
+        for word in text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+        {
+            let restriction = match word {
                 "463" => Some(Self::TimeLock),
                 "475" => Some(Self::Capping),
                 _ => None,
-            })
+            };
+            let is_error =
+                |before: &str| ["error", "code", "status"].contains(&before.to_ascii_lowercase().as_str());
+            if restriction.is_some() && (text.trim() == word || word_before.is_some_and(is_error)) {
+                return restriction;
+            }
+            word_before = Some(word);
+        }
+        None
     }
 
     /// The restriction for people.
@@ -186,7 +198,9 @@ impl WahaError {
             | Self::Unsupported { .. }
             | Self::Busy
             // A redirect or a proxy's own refusal was not acted on.
-            | Self::BrokenAnswer { status: 300..=499, .. } => Outcome::Refused,
+            | Self::BrokenAnswer { status: 300..=499, .. }
+            // WhatsApp's server said no.
+            | Self::ServerError { restriction: Some(_), .. } => Outcome::Refused,
             // WAHA's body parser throws this before any handler runs.
             Self::ServerError { exception_name: Some(name), .. } if name == "PayloadTooLargeError" => {
                 Outcome::Refused

@@ -43,6 +43,7 @@ mod ids;
 mod messages;
 mod pairing;
 mod refusal;
+mod restrictions;
 mod sending;
 mod server;
 mod session_config;

@@ -360,8 +360,11 @@ impl WahaClient {
         let path = ["api", session, "chats", chat_id, "messages", message_id];
         let call = Call::get(CallKind::Read, &path).query("downloadMedia", download_media);
         let message: Option<WireMessage> = self.optional_json(call).await?;
-        message
-            .and_then(WireMessage::into_message)
-            .ok_or(WahaError::NotFound)
+        // An engine that finds nothing may answer nothing.
+        let message = message.ok_or(WahaError::NotFound)?;
+        message.into_message().ok_or_else(|| WahaError::BrokenAnswer {
+            status: 200,
+            what: "it is not a message".to_owned(),
+        })
     }
 }

@@ -46,6 +46,8 @@ fn session_routes() -> Router {
             get(sessions::get).put(sessions::update).delete(sessions::delete),
         )
         .route("/api/sessions/{session}/me", get(sessions::me))
+        .route("/api/sessions/{session}/timelock", get(sessions::time_lock))
+        .route("/api/sessions/{session}/capping", get(sessions::capping))
         .route("/api/sessions/{session}/start", post(sessions::start))
         .route("/api/sessions/{session}/stop", post(sessions::stop))
         .route("/api/sessions/{session}/restart", post(sessions::restart))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Extension, extract::Path};
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Answer, Called,
@@ -14,6 +14,7 @@ use super::{
     errors::WahaError,
 };
 use crate::{
+    faults::SendRefusal,
     ids, life,
     sessions::Session,
     sim::{Sim, State},
@@ -143,6 +144,31 @@ pub(super) async fn me(Extension(call): Called, Path(name): Path<String>) -> Ans
         Some(me) => ok(&me.to_json()),
         None => empty(StatusCode::OK),
     })
+}
+
+/// WAHA 2026.9.2 with GOWS. **Unverified**: its answer was never recorded.
+pub(super) async fn time_lock(Extension(call): Called, Path(name): Path<String>) -> Answer {
+    let until = restricted_until(&call, &name, SendRefusal::TimeLocked)?;
+    Ok(ok(
+        &json!({"isActive": until.is_some(), "timeEnforcementEnds": until}),
+    ))
+}
+
+/// WAHA 2026.9.2 with GOWS. **Unverified**: its answer was never recorded.
+pub(super) async fn capping(Extension(call): Called, Path(name): Path<String>) -> Answer {
+    let until = restricted_until(&call, &name, SendRefusal::Capped)?;
+    let status = if until.is_some() { "CAPPED" } else { "NONE" };
+    Ok(ok(&json!({"cappingStatus": status, "cycleEnd": until})))
+}
+
+fn restricted_until(call: &Call, name: &str, reason: SendRefusal) -> Result<Option<i64>, WahaError> {
+    call.may_use(name)?;
+    let state = call.sim.lock();
+    let refusal = state
+        .refusals
+        .get(name)
+        .filter(|refusal| refusal.reason == reason);
+    Ok(refusal.and_then(|refusal| refusal.until))
 }
 
 pub(super) fn not_running(name: &str) -> WahaError {

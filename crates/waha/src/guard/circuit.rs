@@ -56,12 +56,26 @@ impl Default for State {
 }
 
 impl Verdict {
-    /// A server that cannot be reached is away for everybody. Slow and failing answers count only when they
-    /// are to quick calls, which depend on no session: else one organization's broken session could close the
-    /// server to all others.
+    /// A server that cannot be reached is away for everybody, and so is one whose proxy says so in its place. Slow and
+    /// failing answers count only when they are to quick calls, which depend on no session: else one organization's
+    /// broken session could close the server to all others.
     pub(super) fn of(kind: CallKind, error: Option<&WahaError>) -> Self {
         match (error, kind) {
             (Some(WahaError::Unreachable { .. }), _) => Self::Fails(1),
+            // WAHA itself answers neither 502 nor 503, and every page that is not a success is a proxy's.
+            (
+                Some(
+                    WahaError::ServerError {
+                        status: 502 | 503,
+                        exception_name: None,
+                        ..
+                    }
+                    | WahaError::BrokenAnswer {
+                        status: 300..=599, ..
+                    },
+                ),
+                _,
+            ) => Self::Fails(1),
             (Some(WahaError::OutcomeUnknown { .. }), CallKind::Quick) => Self::Fails(2),
             (Some(WahaError::ServerError { .. } | WahaError::BrokenAnswer { .. }), CallKind::Quick) => {
                 Self::Fails(1)
@@ -70,6 +84,7 @@ impl Verdict {
                 Some(
                     WahaError::OutcomeUnknown { .. }
                     | WahaError::NotSendable { .. }
+                    | WahaError::BrokenAnswer { .. }
                     | WahaError::HeldBack { .. },
                 ),
                 _,

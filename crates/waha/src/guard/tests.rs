@@ -102,6 +102,27 @@ async fn one_organizations_broken_session_does_not_close_the_server_to_others() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proxy_without_a_waha_behind_it_is_a_server_that_is_away() {
+    let bad_gateway = || WahaError::ServerError {
+        status: 502,
+        exception_name: None,
+        restriction: None,
+    };
+    let page = || WahaError::BrokenAnswer {
+        status: 404,
+        what: "it is a web page or plain text".to_owned(),
+    };
+    for error in [bad_gateway(), page()] {
+        let guard = Guard::default();
+        for _ in 0..3 {
+            assert_eq!(guard.circuit(), Circuit::Closed);
+            assert!(call(&guard, CallKind::Send, Err(error.clone())).await);
+        }
+        assert!(matches!(guard.circuit(), Circuit::Open(_)), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_wait_for_a_place_and_the_list_has_places_of_its_own() {
     let guard = Guard::new(GuardLimits {
         concurrency: 2,

@@ -278,6 +278,10 @@ async fn one_message_is_there_or_not_found() {
         empty.client.message("main", "1@c.us", id, false).await,
         Err(WahaError::NotFound)
     );
+    // Whether it is there, such an answer does not say.
+    let strange = FakeWaha::answering(200, "{}").await;
+    let error = strange.client.message("main", "1@c.us", id, false).await;
+    assert!(matches!(error, Err(WahaError::BrokenAnswer { .. })), "{error:?}");
 }
 
 #[tokio::test]

@@ -182,13 +182,71 @@ async fn an_exception_that_names_whatsapps_restriction_says_which() {
     for (said, restriction) in [
         ("463", Some(NumberRestriction::TimeLock)),
         ("failed with error 475: capped", Some(NumberRestriction::Capping)),
+        (
+            "2 UNKNOWN: server returned error 463",
+            Some(NumberRestriction::TimeLock),
+        ),
         ("4630", None),
+        ("no answer within 463 ms", None),
         ("not-authorized", None),
     ] {
         let body = format!(r#"{{"statusCode":500,"exception":{{"name":"Error","message":"{said}"}}}}"#);
         let waha = FakeWaha::answering(500, body).await;
         let error = waha.client.send_text("main", &TEXT).await.unwrap_err();
         assert_eq!(error.restriction(), restriction, "{said}");
+        let outcome = restriction.map_or(Outcome::Unknown, |_| Outcome::Refused);
+        assert_eq!(error.outcome(), outcome, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn when_a_restriction_ends_is_told_by_waha_if_it_can() {
+    let ends = async |status, body: &'static str, restriction| {
+        let waha = FakeWaha::answering(status, body).await;
+        let end = waha.client.restriction_end("main", restriction).await;
+        (waha.request().target, end.map_err(|error| error.kind()))
+    };
+    let (lock, cap) = (NumberRestriction::TimeLock, NumberRestriction::Capping);
+    for (status, body, restriction, target, end) in [
+        (
+            200,
+            r#"{"isActive":true,"timeEnforcementEnds":1800000000}"#,
+            lock,
+            "timelock",
+            Ok(Some(1_800_000_000)),
+        ),
+        (
+            200,
+            r#"{"timeEnforcementEnds":"2027-01-15T08:00:00Z"}"#,
+            lock,
+            "timelock",
+            Ok(Some(1_800_000_000)),
+        ),
+        (
+            200,
+            r#"{"cappingStatus":"CAPPED","cycleEnd":1800000000}"#,
+            cap,
+            "capping",
+            Ok(Some(1_800_000_000)),
+        ),
+        (
+            200,
+            r#"{"cappingStatus":"NONE","cycleEnd":null}"#,
+            cap,
+            "capping",
+            Ok(None),
+        ),
+        (200, "", lock, "timelock", Ok(None)),
+        (
+            404,
+            r#"{"statusCode":404,"message":"Cannot GET /api/sessions/main/timelock"}"#,
+            lock,
+            "timelock",
+            Err("unsupported"),
+        ),
+    ] {
+        let asked = (format!("/api/sessions/main/{target}"), end);
+        assert_eq!(ends(status, body, restriction).await, asked, "{body}");
     }
 }
 
