@@ -114,14 +114,27 @@ pub async fn set_restriction(
     Ok(())
 }
 
-/// Forgets a restriction, because WhatsApp let something through that it would have refused.
-pub async fn lift_restriction(tx: &TenantTx, session: SessionId) -> Result<(), StoreError> {
+/// Forgets a restriction whose time is over, because WhatsApp let something through; one whose end is not known, if it
+/// was last heard of before `rested`. Before that, one message that goes out proves nothing: a time lock concerns new
+/// contacts alone.
+pub async fn lift_restriction(
+    tx: &TenantTx,
+    session: SessionId,
+    rested: Timestamp,
+) -> Result<(), StoreError> {
+    let now = tx.now().as_micros();
+    let is_over = Condition::any().add(Column::RestrictedUntil.lte(now)).add(
+        Condition::all()
+            .add(Column::RestrictedUntil.is_null())
+            .add(Column::RestrictedAt.lte(rested.as_micros())),
+    );
     tx.update::<Entity>()
         .set(Column::Restriction, None::<String>)
         .set(Column::RestrictedUntil, None::<i64>)
-        .set(Column::UpdatedAt, tx.now().as_micros())
+        .set(Column::UpdatedAt, now)
         .filter(Column::SessionId.eq(session.as_uuid()))
         .filter(Column::Restriction.is_not_null())
+        .filter(is_over)
         .run()
         .await?;
     Ok(())

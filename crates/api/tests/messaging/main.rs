@@ -18,6 +18,7 @@ mod privacy;
 mod queued;
 mod reading;
 mod recognised;
+mod restricted;
 mod sending;
 mod wahana;
 mod waiting_files;

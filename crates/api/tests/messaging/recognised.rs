@@ -113,6 +113,46 @@ async fn a_lost_answer_is_settled_by_the_messages_own_event_that_came_before() {
 }
 
 #[tokio::test]
+async fn the_event_of_a_message_that_is_just_being_sent_settles_no_other() {
+    let scene = Scene::open().await;
+    let lost = scene.lose("hello").await;
+    let wahana = &scene.wahana;
+    wahana.sim.clear_faults();
+    // The same again by somebody who waits; WAHA tells of it before it answers.
+    let slow = Fault::slow(Duration::from_millis(900)).method("POST");
+    wahana.sim.set_fault(slow.on_path("/api/send"));
+    let calls = wahana.sends();
+    let body = json!({"to": "+62 812-3456-7890", "text": "hello"}).to_string();
+    let again = tokio::spawn(wahana.request(wahana.posting("send-text", "application/json", body)));
+    while wahana.sends() == calls {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    wahana.hear(&scene.own("3EB0I", "hello")).await;
+    scene.clock.advance(Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(wahana.message(&lost).await.status, DeliveryStatus::Unknown);
+    let sent = again.await.unwrap().data();
+    assert_eq!(sent["status"], "accepted");
+    wahana.services.drain().await;
+    assert_eq!(wahana.message(&lost).await.status, DeliveryStatus::Unknown);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_long_after_the_attempt_settles_it_too() {
+    let scene = Scene::open().await;
+    let attempted_at = scene.clock.now();
+    let id = scene.lose("hello").await;
+    scene.clock.advance(Duration::from_hours(3));
+    let news = MessageNews {
+        happened_at: attempted_at,
+        ..scene.own("3EB0J", "hello")
+    };
+    scene.wahana.hear(&news).await;
+    let message = scene.wahana.until(&id, DeliveryStatus::Sent).await;
+    assert_eq!(message.reason, None, "what is known has no excuse any more");
+}
+
+#[tokio::test]
 async fn what_may_be_another_message_settles_nothing() {
     let scene = Scene::open().await;
     let id = scene.lose("hello").await;

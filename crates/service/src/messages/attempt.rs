@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use waha_client::{NumberRestriction, Outcome, WahaError};
+use waha_client::{Outcome, WahaError};
 use wahana_domain::{
-    AuditOutcome, ChatId, DeliveryStatus, MessageId, Month, OutgoingMessage, SessionId, Timestamp,
+    AuditOutcome, ChatId, DeliveryStatus, MessageId, Month, OutgoingMessage, SessionId, SessionStatus,
+    Timestamp,
 };
 use wahana_store::{
     Tenant, TenantTx,
@@ -21,7 +22,7 @@ use wahana_store::{
 use super::{
     idempotency::AnswerOf,
     outgoing::{Outgoing, operation},
-    pace,
+    pace, restriction,
 };
 use crate::{
     RequestOrigin, ServiceError, Services, audit,
@@ -123,7 +124,7 @@ pub(super) struct Failure {
 struct Conclusion {
     fate: Fate,
     audit: AuditOutcome,
-    restriction: Option<NumberRestriction>,
+    restriction: Option<Restriction>,
 }
 
 enum Fate {
@@ -194,8 +195,15 @@ impl Attempt {
             operation(kind),
             &error,
         );
-        let outcome = error.outcome();
-        let (fate, error_to_tell) = if outcome == Outcome::Unknown {
+        let restriction = match error.restriction() {
+            Some(named) => Some(restriction::heard(&self.ready, named, self.services.now()).await),
+            None => None,
+        };
+        let refusal = match &restriction {
+            Some(restriction) => restricted(self.ready.session.status, restriction),
+            None => refusal,
+        };
+        let (fate, error_to_tell) = if error.outcome() == Outcome::Unknown {
             permit.spend();
             let message_id = Some(self.written.message);
             (Fate::Unknown, ServiceError::WahaTimeout { message_id })
@@ -211,7 +219,7 @@ impl Attempt {
         let conclusion = Conclusion {
             fate,
             audit: audit::failure(error_to_tell.code()),
-            restriction: error.restriction(),
+            restriction,
         };
         self.conclude(&conclusion).await;
         Err(Failure {
@@ -302,8 +310,7 @@ impl Attempt {
         match &conclusion.fate {
             Fate::Accepted(sent, sent_at) => {
                 tally.write(&tx, session).await?;
-                // WhatsApp would have refused it.
-                upkeep::lift_restriction(&tx, session).await?;
+                upkeep::lift_restriction(&tx, session, restriction::rested(tx.now())).await?;
                 if let Some(answer) = &self.answer {
                     idempotency::answer(&tx, id, &answer(&self.sent(sent, *sent_at))).await?;
                 }
@@ -318,12 +325,12 @@ impl Attempt {
                 stored::wait_to_settle(&tx, id, Some(tx.now().plus(super::settle::FIRST))).await?;
             }
         }
-        if let Some(restriction) = conclusion.restriction {
-            let restriction = Restriction {
-                reason: restriction.as_str().to_owned(),
-                until: None,
-            };
-            upkeep::set_restriction(&tx, session, &restriction).await?;
+        if self.key.is_none() && matches!(conclusion.fate, Fate::Failed(_) | Fate::Waits(_)) {
+            // What WAHA told of meanwhile was not this one.
+            stored::look_again(&tx, session).await?;
+        }
+        if let Some(restriction) = &conclusion.restriction {
+            upkeep::set_restriction(&tx, session, restriction).await?;
         }
         if !matches!(conclusion.fate, Fate::Waits(_)) {
             let operation = operation(self.outgoing.kind());
@@ -370,6 +377,18 @@ pub(super) async fn not_sent(tx: &TenantTx, id: MessageId, month: Month) -> Resu
     Ok(idempotency::release(tx, id).await?)
 }
 
+/// WhatsApp refused a message because of a restriction of the session's number.
+fn restricted(status: SessionStatus, restriction: &Restriction) -> ServiceError {
+    ServiceError::SessionNotReady {
+        status,
+        message: format!(
+            "{} The message was not sent. Leave the session as it is until that is over: to pair or restart it anew \
+             makes it worse.",
+            restriction::in_words(restriction)
+        ),
+    }
+}
+
 /// Whether what was refused now may go through when the session, its server or its owner has changed.
 const fn may_succeed_later(error: &WahaError) -> bool {
     matches!(
@@ -382,5 +401,10 @@ const fn may_succeed_later(error: &WahaError) -> bool {
             | WahaError::Busy
             | WahaError::KeyRefused { .. }
             | WahaError::NotSendable { .. }
+            // A proxy has too much to do, or nobody behind it.
+            | WahaError::Rejected { status: 408 | 429, .. }
+            | WahaError::BrokenAnswer { status: 300..=499, .. }
+            // When its restriction is over.
+            | WahaError::ServerError { restriction: Some(_), .. }
     )
 }

@@ -13,6 +13,7 @@ mod media;
 mod outgoing;
 mod pace;
 mod requested;
+mod restriction;
 mod settle;
 mod submit;
 mod text;

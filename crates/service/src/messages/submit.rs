@@ -7,12 +7,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 use wahana_domain::{
-    AuditOutcome, DeliveryStatus, MessageId, Month, OutgoingMessage, PaceStep, SessionId, Timestamp,
+    AuditOutcome, DeliveryStatus, MessageId, Month, OutgoingMessage, PaceStep, Session, SessionId, Timestamp,
 };
 use wahana_store::{
     TenantTx, idempotency,
     messages::{self as stored, NewMessage},
-    sessions,
+    sessions, upkeep,
 };
 
 use super::{
@@ -20,7 +20,9 @@ use super::{
     attempt::{Attempt, Sender, lease, not_sent},
     idempotency::{AnswerOf, Fingerprint, IdempotencyKey, KeptAnswer, Recognized, earlier},
     outgoing::{Outgoing, operation},
-    pace, waiting_file,
+    pace,
+    restriction::{self, Rest},
+    waiting_file,
 };
 use crate::{
     ServiceError, Services,
@@ -219,6 +221,18 @@ fn turn_did_not_come() -> ServiceError {
     }
 }
 
+/// The session's messages wait until a restriction of its number is over, and this one would come behind them.
+fn queue_rests(session: &Session, rest: &Rest) -> ServiceError {
+    let reason = &rest.reason;
+    ServiceError::SessionNotReady {
+        status: session.status,
+        message: format!(
+            "{reason} Other messages of the session wait for that, and this one was not sent. Hand it in to be sent \
+             after them, with the header `Prefer: respond-async`."
+        ),
+    }
+}
+
 /// The session keeps pauses, and this message would come after the caller has gone.
 fn pause_is_too_long(wait: Duration) -> ServiceError {
     ServiceError::WahaUnavailable {
@@ -261,6 +275,9 @@ impl Writing {
     ) -> Result<Option<Attempt>, ServiceError> {
         let services = &self.services;
         let key = super::own_key(services, &ready, &outgoing).await;
+        if Instant::now() >= deadline {
+            return Err(turn_did_not_come());
+        }
         let tx = services.store.write(self.sender.tenant).await?;
         let now = tx.now();
         let mut message = message(ready.session.id, &outgoing, now);
@@ -286,6 +303,10 @@ impl Writing {
             pace::pause(&tx, &session).await?;
             Some(written)
         } else {
+            let upkeep = upkeep::get(&tx, session.id).await?;
+            if let Some(rest) = restriction::rest(&upkeep, now) {
+                return Err(queue_rests(&session, &rest));
+            }
             stored::enqueue(&tx, &new).await?;
             None
         };

@@ -19,7 +19,9 @@ use wahana_store::{
 use super::{
     attempt::{Attempt, NOT_KNOWN, Sender, lease, not_sent},
     outgoing::{Outgoing, operation},
-    pace, settle, waiting_file,
+    pace,
+    restriction::{self, Rest},
+    settle, waiting_file,
 };
 use crate::{
     ServiceError, Services,
@@ -44,20 +46,35 @@ pub(super) enum Turn {
 const SESSION_RETRY: Duration = Duration::from_secs(5);
 /// When a session is looked at again whose first message has a caller who waits for it.
 const CALLER_RETRY: Duration = Duration::from_secs(1);
-/// How long a session's queue rests after WhatsApp named a restriction whose end is not known.
-const RESTRICTION_PAUSE: Duration = Duration::from_hours(6);
-/// Restrictions are looked at again after so long at most: somebody may have lifted one.
-const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
+/// What a message waits for whose server is away.
+const AWAY: &str = "The WhatsApp service of this session does not answer at the moment.";
 /// When a server that is away is tried again at the latest.
 const AWAY_RETRY: Duration = Duration::from_secs(10);
 
 /// A session is not looked at more often than this because something has not come about.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
+/// How long nobody looks at a session at the most: messages behind the first end with their time.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The same while it is to be asked what became of a message.
+const UNSETTLED_WAIT: Duration = Duration::from_secs(5);
+
 /// Deals with what is due of a session, one message at most.
 pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, ServiceError> {
     sweep(services, due).await?;
     let look = look(services, due).await?;
+    let longest = if look.has_unsettled {
+        UNSETTLED_WAIT
+    } else {
+        LONGEST_WAIT
+    };
+    Ok(match deal_with(services, due, look).await? {
+        Turn::Waits(wait) => Turn::Waits(wait.min(longest)),
+        turn => turn,
+    })
+}
+
+async fn deal_with(services: &Services, due: DueSession, look: Look) -> Result<Turn, ServiceError> {
     let ready = match &look.session {
         Some(session) if session.status.is_working() => Some(Ready::of(services, session.clone()).await?),
         _ => None,
@@ -86,12 +103,12 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         let reason = crate::upstream::not_ready(session.status).to_string();
         return waits(services, due, &head, &reason, SESSION_RETRY).await;
     };
-    if let Some((reason, wait)) = &look.restricted {
-        return waits(services, due, &head, reason, *wait).await;
+    if let Some(rest) = &look.rest {
+        let wait = rest.until.since(services.now());
+        return waits(services, due, &head, &rest.reason, wait).await;
     }
-    if let Circuit::Open(retry_after) = services.upstreams.circuit(session.waha.server) {
-        let reason = "The WhatsApp service of this session does not answer at the moment.";
-        return waits(services, due, &head, reason, retry_after.min(AWAY_RETRY)).await;
+    if let Some(wait) = away_for(services, &ready).await {
+        return waits(services, due, &head, AWAY, wait).await;
     }
     // What it says here is decided again under the lock.
     if let Some(pacing) = &session.pacing
@@ -126,6 +143,16 @@ pub(super) async fn take(services: &Services, due: DueSession) -> Result<Turn, S
         head,
     };
     hand_over(services, due, next, permit).await
+}
+
+/// How long to leave the session's server alone; `None` if it answers. Of one that was away it is asked with a call that
+/// changes nothing: what became of a message that met a proxy without a WAHA behind it would never be known.
+async fn away_for(services: &Services, ready: &Ready) -> Option<Duration> {
+    match services.upstreams.circuit(ready.session.waha.server) {
+        Circuit::Closed => None,
+        Circuit::Open(retry_after) => Some(retry_after.min(AWAY_RETRY)),
+        Circuit::HalfOpen => ready.waha().version().await.is_err().then_some(SESSION_RETRY),
+    }
 }
 
 /// The message whose turn it is, and nothing is known that holds it up.
@@ -175,6 +202,7 @@ async fn hand_over(
     };
     pace::pause(&tx, &still).await?;
     tx.commit().await?;
+    let attempts = written.number;
     let attempt = Attempt {
         services: services.clone(),
         sender: Sender::later(due.tenant, requester),
@@ -191,7 +219,7 @@ async fn hand_over(
     // What was begun is brought to its end also when the process stops.
     let made = services.to_the_end(Box::pin(async move { Ok(attempt.make(permit).await) }));
     Ok(match made.await? {
-        Err(failure) if failure.waits_again => Turn::Waits(retry_after(&failure.error)),
+        Err(failure) if failure.waits_again => Turn::Waits(retry_after(&failure.error, attempts)),
         Ok(_) | Err(_) => Turn::Went,
     })
 }
@@ -215,10 +243,12 @@ async fn show_typing(
     Ok(Turn::Waits(while_valid(message, now, until.since(now))))
 }
 
-fn retry_after(error: &ServiceError) -> Duration {
+/// When a message is tried again that was surely not sent, after so many attempts. Each is told as an event, so what does
+/// not change by itself is tried ever more seldom.
+fn retry_after(error: &ServiceError, attempts: i64) -> Duration {
     match error {
         ServiceError::WahaUnavailable { retry_after, .. } => (*retry_after).min(AWAY_RETRY),
-        _ => SESSION_RETRY,
+        _ => SESSION_RETRY.saturating_mul(1 << (attempts.clamp(1, 4) - 1)),
     }
 }
 
@@ -256,8 +286,9 @@ struct Look {
     unsettled: Vec<Head>,
     /// Why who asked for the first message may not have it sent any more.
     forbidden: Option<&'static str>,
-    /// Why its queue rests, and for how long.
-    restricted: Option<(String, Duration)>,
+    rest: Option<Rest>,
+    /// Whether a message's outcome is still to be asked for.
+    has_unsettled: bool,
     limits: OrganizationLimits,
     pace: Pace,
 }
@@ -273,7 +304,8 @@ async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError
         session,
         unsettled: stored::unsettled(&tx, due.session).await?,
         forbidden: None,
-        restricted: None,
+        rest: None,
+        has_unsettled: stored::has_unsettled(&tx, due.session).await?,
         is_suspended: organization
             .as_ref()
             .is_none_or(|organization| organization.state != OrganizationState::Active),
@@ -289,18 +321,7 @@ async fn look(services: &Services, due: DueSession) -> Result<Look, ServiceError
     }
     let upkeep = upkeep::get(&tx, due.session).await?;
     look.pace = upkeep.pace;
-    if let Some(restriction) = upkeep.restriction {
-        let until = restriction
-            .until
-            .or_else(|| upkeep.restricted_at.map(|at| at.plus(RESTRICTION_PAUSE)));
-        if let Some(until) = until.filter(|until| *until > now) {
-            let reason = format!(
-                "WhatsApp restricts the number of this session: {}.",
-                restriction.reason
-            );
-            look.restricted = Some((reason, until.since(now).min(RESTRICTION_RETRY)));
-        }
-    }
+    look.rest = restriction::rest(&upkeep, now);
     look.head = head;
     Ok(look)
 }
@@ -313,12 +334,9 @@ async fn sweep(services: &Services, due: DueSession) -> Result<(), ServiceError>
     if !is_needed {
         return Ok(());
     }
+    while expire(services, due).await? {}
     let tx = services.store.write(due.tenant).await?;
     sessions::lock(&tx, due.session).await?;
-    for head in stored::expire(&tx, due.session).await? {
-        let code = ErrorCode::WahaUnavailable;
-        give_up(&tx, due, &head.message, head.requester.as_ref(), code).await?;
-    }
     for left in stored::abandoned(&tx, due.session).await? {
         if left.message.status != DeliveryStatus::Sending {
             continue;
@@ -342,6 +360,19 @@ async fn sweep(services: &Services, due: DueSession) -> Result<(), ServiceError>
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Ends some of the messages whose time is over; says whether there may be more.
+async fn expire(services: &Services, due: DueSession) -> Result<bool, ServiceError> {
+    let tx = services.store.write(due.tenant).await?;
+    sessions::lock(&tx, due.session).await?;
+    let expired = stored::expire(&tx, due.session).await?;
+    for head in &expired {
+        let code = ErrorCode::WahaUnavailable;
+        give_up(&tx, due, &head.message, head.requester.as_ref(), code).await?;
+    }
+    tx.commit().await?;
+    Ok(expired.len() as u64 >= stored::EXPIRED_AT_ONCE)
 }
 
 /// Writes down that a message waits for something, if that is not known yet.

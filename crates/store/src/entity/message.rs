@@ -25,6 +25,8 @@ pub struct Model {
     pub is_asynchronous: bool,
     pub reason: Option<String>,
     pub attempts: i64,
+    /// When the last attempt was begun.
+    pub attempted_at: Option<i64>,
     pub lane: Option<i32>,
     pub lease_owner: Option<Uuid>,
     pub lease_expires_at: Option<i64>,

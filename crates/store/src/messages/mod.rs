@@ -19,12 +19,13 @@ pub use described::{DescribedMessage, described};
 pub use history::{HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use news::{Accepted, Acknowledgement, Ledger, MessageNews, accept, conclude_accepted};
 pub use queue::{
-    Attempt, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_due, has_others_before,
-    has_queued_more_than, needs_sweep, put_back, set_outcome, set_waiting_for, unsettled, wait_to_settle,
+    Attempt, EXPIRED_AT_ONCE, Head, abandoned, begin, cancel, claim, conclude, expire, first_due, has_due,
+    has_others_before, has_queued_more_than, has_unsettled, needs_sweep, put_back, set_outcome,
+    set_waiting_for, unsettled, wait_to_settle,
 };
 pub(crate) use queue::{cancel_many, is_queued};
 
-pub use recognise::{Recognised, recognise};
+pub use recognise::{Recognised, look_again, recognise};
 
 use crate::{
     StoreError, TenantTx,
@@ -84,6 +85,7 @@ fn to_row(tx: &TenantTx, new: &NewMessage<'_>) -> Model {
         is_asynchronous: message.is_asynchronous,
         reason: message.reason.clone(),
         attempts: 0,
+        attempted_at: None,
         lane: None,
         lease_owner: None,
         lease_expires_at: None,

@@ -301,10 +301,26 @@ async fn accept_row(
     accepted: Accepted<'_>,
     tally: &mut Tally,
 ) -> Result<(), StoreError> {
-    let heard = with_key(tx, session, accepted.key)
-        .await?
-        .filter(|heard| heard.id != before.id);
-    if let Some(heard) = heard {
+    // Of a key that wahana chose there is no other row.
+    let heard = if before.message_key.as_deref() == Some(accepted.key) {
+        None
+    } else {
+        with_key(tx, session, accepted.key).await?
+    };
+    // Recognised as another message, which this answer shows to have been wrong: of that one nothing is known.
+    if let Some(mistaken) = heard.as_ref().filter(|heard| heard.due_at.is_some()) {
+        let unknown = Model {
+            status: DeliveryStatus::Unknown.as_str().to_owned(),
+            message_key: None,
+            waha_message_id: None,
+            happened_at: None,
+            ..mistaken.clone()
+        };
+        uncount(mistaken, tally);
+        announce::changed(tx, Some(mistaken), &unknown);
+        change(tx, mistaken, unknown).await?;
+    }
+    if let Some(heard) = heard.filter(|heard| heard.due_at.is_none()) {
         if let Some(status) = DeliveryStatus::from_word(&heard.status) {
             advance(&mut row, status);
         }
@@ -365,6 +381,7 @@ fn new_row(
         is_asynchronous: false,
         reason: None,
         attempts: 0,
+        attempted_at: None,
         lane: None,
         lease_owner: None,
         lease_expires_at: None,
@@ -377,10 +394,14 @@ fn new_row(
     }
 }
 
-/// Messages only advance.
+/// Messages only advance. That one failed because WAHA did not have it (which has a reason in words, unlike what WhatsApp
+/// refused) is over as soon as WAHA tells of it.
 fn advance(row: &mut Model, status: DeliveryStatus) {
-    if DeliveryStatus::from_word(&row.status).is_none_or(|known| known < status) {
+    let known = DeliveryStatus::from_word(&row.status);
+    let was_given_up = known == Some(DeliveryStatus::Failed) && row.reason.is_some();
+    if was_given_up || known.is_none_or(|known| known < status) {
         status.as_str().clone_into(&mut row.status);
+        row.reason = None;
     }
 }
 
@@ -418,6 +439,7 @@ async fn change(tx: &TenantTx, before: &Model, after: Model) -> Result<(), Store
         Direction direction,
         Kind kind,
         Status status,
+        Reason reason,
         WahaMessageId waha_message_id,
         MessageKey message_key,
         Sender sender,

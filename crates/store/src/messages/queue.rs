@@ -5,7 +5,7 @@
 //! changes nothing that another did since.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, IntoActiveModel, Order,
+    ActiveModelTrait, ColumnTrait, ExprTrait, IntoActiveModel, Order,
     sea_query::{Expr, SimpleExpr},
 };
 use wahana_domain::{DeliveryStatus, MessageId, OutgoingMessage, SessionId, Timestamp};
@@ -51,6 +51,7 @@ pub async fn begin(tx: &TenantTx, new: &NewMessage<'_>, lease: &SendLease) -> Re
     let row = Model {
         status: DeliveryStatus::Sending.as_str().to_owned(),
         attempts: 1,
+        attempted_at: Some(tx.now().as_micros()),
         lane: Some(LANE),
         lease_owner: Some(lease.owner.as_uuid()),
         lease_expires_at: Some(lease.expires_at.as_micros()),
@@ -101,11 +102,17 @@ pub(crate) fn is_queued() -> SimpleExpr {
     Expr::cust("messages.status = 'queued'")
 }
 
+/// Those whose turn it is. Whose time is over are none of them, however many wait to be ended.
 fn due(tx: &TenantTx, session: SessionId, now: Timestamp) -> TenantSelect<'_, Entity> {
     tx.find::<Entity>()
         .filter(of_session(session))
         .filter(is_queued())
         .filter(Column::DueAt.lte(now.as_micros()))
+        .filter(
+            Column::ExpiresAt
+                .is_null()
+                .or(Column::ExpiresAt.gt(now.as_micros())),
+        )
         .order_by(Column::DueAt, Order::Asc)
         .order_by(Column::Id, Order::Asc)
 }
@@ -161,6 +168,7 @@ pub async fn claim(
     tx.update::<Entity>()
         .set(Column::Status, DeliveryStatus::Sending.as_str())
         .set(Column::Attempts, number)
+        .set(Column::AttemptedAt, tx.now().as_micros())
         .set(Column::MessageKey, key.map(str::to_owned))
         .set(Column::Lane, LANE)
         .set(Column::LeaseOwner, lease.owner.as_uuid())
@@ -292,14 +300,20 @@ pub(crate) async fn cancel_many(
     Ok(cancelled)
 }
 
-/// Ends the waiting of the session's messages whose time is over; says which they are. Each keeps as its reason
-/// what it waited for last. The caller holds the lock of the session's row.
+/// Ends the waiting of the session's messages whose time is over, [`EXPIRED_AT_ONCE`] at most; says which they are.
+/// Each keeps as its reason what it waited for last: of those behind others, that is what held these up. The caller
+/// holds the lock of the session's row.
 pub async fn expire(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, StoreError> {
     let expired = past_their_time(tx, session);
     let rows = expired.limit(EXPIRED_AT_ONCE).lock().all().await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held_up = held_up_by(tx, session).await?;
     let mut expired = Vec::new();
     for row in rows {
-        if end_waiting(tx, &row, DeliveryStatus::Expired, None).await? {
+        let reason = row.reason.is_none().then_some(held_up.as_str());
+        if end_waiting(tx, &row, DeliveryStatus::Expired, reason).await? {
             expired.push(without_content(row)?);
         }
     }
@@ -316,7 +330,20 @@ fn past_their_time(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity
 }
 
 /// How many messages are ended in one transaction.
-const EXPIRED_AT_ONCE: u64 = 200;
+pub const EXPIRED_AT_ONCE: u64 = 200;
+
+/// What the first of the session's messages that wait, waits for.
+async fn held_up_by(tx: &TenantTx, session: SessionId) -> Result<String, StoreError> {
+    let first = tx
+        .find::<Entity>()
+        .filter(of_session(session))
+        .filter(is_queued())
+        .order_by(Column::DueAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+        .limit(1);
+    let reason = first.one().await?.and_then(|first| first.reason);
+    Ok(reason.unwrap_or_else(|| "Its turn did not come before its time was over.".to_owned()))
+}
 
 /// Ends the waiting of a message; says whether it waited still.
 async fn end_waiting(
@@ -400,6 +427,17 @@ pub async fn unsettled(tx: &TenantTx, session: SessionId) -> Result<Vec<Head>, S
     Ok(unsettled)
 }
 
+/// Whether it is still to be asked, now or later, what became of a message of the session.
+pub async fn has_unsettled(tx: &TenantTx, session: SessionId) -> Result<bool, StoreError> {
+    Ok(with_settling(tx, session).limit(1).one().await?.is_some())
+}
+
+fn with_settling(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
+    tx.find::<Entity>()
+        .filter(of_session(session))
+        .filter(Column::SettleAt.is_not_null())
+}
+
 fn to_settle(tx: &TenantTx, session: SessionId) -> TenantSelect<'_, Entity> {
     tx.find::<Entity>()
         .filter(of_session(session))
@@ -452,6 +490,10 @@ mod tests {
             (
                 past_their_time(&tx, session),
                 "messages_session_expiring (session_id=? AND expires_at<?)",
+            ),
+            (
+                with_settling(&tx, session),
+                "messages_session_unsettled (session_id=? AND settle_at>?)",
             ),
             (
                 to_settle(&tx, session),

@@ -18,9 +18,11 @@ use crate::{
     entity::message::{Column, Entity, Model},
 };
 
-/// How far apart the time at which the answer was given up and WhatsApp's time of the message may be: the longest call
-/// and clocks that differ.
+/// How far apart the beginning of the attempt and WhatsApp's time of the message may be: the longest call and clocks
+/// that differ.
 const APART: Duration = Duration::from_mins(10);
+/// For how long after its outcome was given up a message is looked for: WAHA repeats its events for a day.
+const LOOKED_FOR: Duration = Duration::from_hours(25);
 /// More than one is too many.
 const ENOUGH: usize = 2;
 
@@ -45,23 +47,33 @@ fn is_unknown() -> SimpleExpr {
     Expr::cust("status = 'unknown' AND message_key IS NULL")
 }
 
-/// Looks soon for messages of a session whose outcome is unknown, because WAHA told of one that they may be.
-pub(super) async fn look_again(tx: &TenantTx, session: SessionId) -> Result<(), StoreError> {
+/// Those that have the lane under a key that nobody knows: WAHA may tell of one before its answer is here.
+fn is_under_way() -> SimpleExpr {
+    Expr::cust("lane IS NOT NULL AND message_key IS NULL")
+}
+
+/// Looks soon for messages of a session whose outcome is unknown: WAHA told of one that they may be, or another that
+/// could have been meant by it turned out not to be.
+pub async fn look_again(tx: &TenantTx, session: SessionId) -> Result<(), StoreError> {
     tx.update::<Entity>()
         .set(Column::SettleAt, tx.now().as_micros())
         .filter(of_session(session))
         .filter(is_unknown())
-        .filter(Column::UpdatedAt.gt(tx.now().minus(APART).as_micros()))
+        .filter(Column::UpdatedAt.gt(tx.now().minus(LOOKED_FOR).as_micros()))
         .run()
         .await?;
     Ok(())
 }
 
 /// The message that WAHA told of, if there is one that can only be this one, of which no key is known: in its chat and of
-/// its kind, with its text where both are kept, about then, and no other message of unknown outcome could be meant by it.
-/// The caller holds the lock of the session's row.
+/// its kind, with its text where both are kept, about when it was attempted, and no other message of unknown outcome,
+/// nor one that is just being handed over, could be meant by it. The caller holds the lock of the session's row.
 pub async fn recognise(tx: &TenantTx, message: &OutgoingMessage) -> Result<Option<Recognised>, StoreError> {
-    let given_up = message.updated_at;
+    let own = tx.find::<Entity>().filter(Column::Id.eq(message.id.as_uuid()));
+    let Some(attempted_at) = own.one().await?.and_then(|own| own.attempted_at) else {
+        return Ok(None);
+    };
+    let attempted_at = Timestamp::from_micros(attempted_at);
     let alike = Condition::all()
         .add(of_session(message.session_id))
         .add(Column::ChatId.eq(message.chat_id.as_str()))
@@ -73,15 +85,15 @@ pub async fn recognise(tx: &TenantTx, message: &OutgoingMessage) -> Result<Optio
         .filter(Column::IsFromApi.eq(true))
         .filter(Column::DueAt.is_null())
         .filter(Column::MessageKey.is_not_null())
-        .filter(at().gte(given_up.minus(APART).as_micros()))
-        .filter(at().lte(given_up.plus(APART).as_micros()))
+        .filter(at().gte(attempted_at.minus(APART).as_micros()))
+        .filter(at().lte(attempted_at.plus(APART).as_micros()))
         .order_by(Column::HappenedAt, Order::Asc)
         .all()
         .await?;
     let others = tx
         .find::<Entity>()
         .filter(alike)
-        .filter(is_unknown())
+        .filter(Condition::any().add(is_unknown()).add(is_under_way()))
         .filter(Column::Id.ne(message.id.as_uuid()))
         .all()
         .await?;

@@ -181,6 +181,40 @@ async fn one_that_waits_can_be_taken_back_and_ends_with_its_time(db: &TestDataba
     assert!(messages::unsettled(&tx, session).await.unwrap().is_empty());
 }
 
+async fn what_is_past_its_time_is_nobodys_turn_and_says_what_held_it_up(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let session = world.session(&world.a, "sales").await.id;
+    let mut past = Vec::new();
+    for second in 0..3 {
+        past.push(enqueue(&world, session, after(second)).await);
+    }
+    let tx = world.write(&world.a).await;
+    let rain = "It waits for the rain to stop.";
+    messages::set_waiting_for(&tx, past[0].id, rain).await.unwrap();
+    tx.commit().await.unwrap();
+    world.clock.advance(Duration::from_hours(2));
+    let now = world.store.clock().now();
+    let next = enqueue(&world, session, now).await;
+
+    // Nobody ended them yet.
+    assert_eq!(claim(&world, &past[0]).await, None);
+    let tx = world.read(&world.a).await;
+    let head = messages::first_due(&tx, session, now).await.unwrap().unwrap();
+    assert_eq!(head.message.id, next.id);
+    drop(tx);
+    assert!(claim(&world, &next).await.is_some());
+
+    let tx = world.write(&world.a).await;
+    assert_eq!(messages::expire(&tx, session).await.unwrap().len(), past.len());
+    tx.commit().await.unwrap();
+    let tx = world.read(&world.a).await;
+    for message in &past {
+        let message = messages::get(&tx, message.id).await.unwrap().unwrap();
+        assert_eq!(message.status, DeliveryStatus::Expired);
+        assert_eq!(message.reason.as_deref(), Some(rain));
+    }
+}
+
 async fn sessions_with_something_due_are_found_whosever_they_are(db: &TestDatabase) {
     let world = World::new(db).await;
     let due = async |world: &World, after: Option<SessionId>| -> Vec<SessionId> {
@@ -420,6 +454,7 @@ on_both_databases!(
     messages_that_wait_are_counted_for_each_organization,
     messages_go_in_the_order_of_their_times_one_at_a_time,
     one_that_waits_can_be_taken_back_and_ends_with_its_time,
+    what_is_past_its_time_is_nobodys_turn_and_says_what_held_it_up,
     sessions_with_something_due_are_found_whosever_they_are,
     a_key_belongs_to_one_request_of_one_organization_for_a_day,
     a_message_takes_the_lane_while_it_is_free,

@@ -67,8 +67,22 @@ async fn what_is_remembered_is_read_again(db: &TestDatabase) {
     assert_eq!(known, expected);
     assert!(known.is_restricted(START));
     assert!(!known.is_restricted(START.plus(Duration::from_secs(1))));
-    upkeep::lift_restriction(&tx, session.id).await.unwrap();
-    assert_eq!(upkeep::get(&tx, session.id).await.unwrap().restriction, None);
+    let lift = async || {
+        let rested = tx.now().minus(Duration::from_hours(6));
+        upkeep::lift_restriction(&tx, session.id, rested).await.unwrap();
+        upkeep::get(&tx, session.id).await.unwrap().restriction
+    };
+    assert!(lift().await.is_some(), "its time is not over");
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(lift().await, None);
+    let endless = Restriction {
+        reason: "capping (475)".to_owned(),
+        until: None,
+    };
+    upkeep::set_restriction(&tx, session.id, &endless).await.unwrap();
+    assert_eq!(lift().await, Some(endless), "it was heard of just now");
+    world.clock.advance(Duration::from_hours(6));
+    assert_eq!(lift().await, None);
     tx.commit().await.unwrap();
 
     let tx = world.read(&world.b).await;

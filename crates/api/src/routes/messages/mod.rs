@@ -81,10 +81,10 @@ fn options(
         key: preferences.key,
         answer: Arc::new(move |sent| {
             let is_queued = sent.status == DeliveryStatus::Queued;
-            let message = if is_queued {
-                "Message queued."
-            } else {
-                "Message sent."
+            let message = match sent.status {
+                DeliveryStatus::Queued => "Message queued.",
+                DeliveryStatus::Failed => "WhatsApp refused the message.",
+                _ => "Message sent.",
             };
             // Texts and numbers can always be written.
             let body = Reply::new(&scope, message, SentResource::from(sent))

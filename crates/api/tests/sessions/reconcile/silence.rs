@@ -103,7 +103,7 @@ async fn a_session_that_does_not_answer_twice_is_a_warning_and_restarted_once_if
                     .await
                     .unwrap();
             }
-            None => upkeep::lift_restriction(&tx, session.id).await.unwrap(),
+            None => upkeep::lift_restriction(&tx, session.id, tx.now()).await.unwrap(),
         }
         tx.commit().await.unwrap();
     };
