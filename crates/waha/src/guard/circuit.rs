@@ -61,11 +61,11 @@ impl Verdict {
     /// broken session could close the server to all others.
     pub(super) fn of(kind: CallKind, error: Option<&WahaError>) -> Self {
         match (error, kind) {
-            (Some(WahaError::Unreachable { .. }), _) => Self::Fails(1),
             // WAHA itself answers neither 502 nor 503, and every page that is not a success is a proxy's.
             (
                 Some(
-                    WahaError::ServerError {
+                    WahaError::Unreachable { .. }
+                    | WahaError::ServerError {
                         status: 502 | 503,
                         exception_name: None,
                         ..
@@ -75,11 +75,11 @@ impl Verdict {
                     },
                 ),
                 _,
-            ) => Self::Fails(1),
-            (Some(WahaError::OutcomeUnknown { .. }), CallKind::Quick) => Self::Fails(2),
-            (Some(WahaError::ServerError { .. } | WahaError::BrokenAnswer { .. }), CallKind::Quick) => {
+            )
+            | (Some(WahaError::ServerError { .. } | WahaError::BrokenAnswer { .. }), CallKind::Quick) => {
                 Self::Fails(1)
             }
+            (Some(WahaError::OutcomeUnknown { .. }), CallKind::Quick) => Self::Fails(2),
             (
                 Some(
                     WahaError::OutcomeUnknown { .. }
