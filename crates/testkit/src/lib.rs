@@ -7,6 +7,6 @@ pub mod database;
 pub mod postgres;
 pub mod receiver;
 pub mod redis;
-mod reserved_port;
+pub mod reserved_port;
 pub mod rows;
 pub mod sqlite;

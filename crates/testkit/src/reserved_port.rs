@@ -10,7 +10,7 @@ const BACKLOG: u32 = 1024;
 
 /// A port that nobody else gets.
 #[derive(Debug)]
-pub(crate) struct ReservedPort {
+pub struct ReservedPort {
     address: SocketAddr,
     /// Bound but never listening: it keeps the port while connections are refused.
     _reservation: TcpSocket,
@@ -18,7 +18,11 @@ pub(crate) struct ReservedPort {
 
 impl ReservedPort {
     /// This port of an address, or a free one if it is 0.
-    pub(crate) fn at(address: SocketAddr) -> io::Result<Self> {
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
         let reservation = bind(address)?;
         Ok(Self {
             address: reservation.local_addr()?,
@@ -27,7 +31,8 @@ impl ReservedPort {
     }
 
     /// The address with its port.
-    pub(crate) const fn address(&self) -> SocketAddr {
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 

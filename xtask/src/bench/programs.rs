@@ -176,6 +176,7 @@ impl Wahana {
             .env("WAHANA_LIMITS__REQUESTS_PER_MINUTE", "10000000")
             .env("WAHANA_LIMITS__MESSAGES_PER_MINUTE", "10000000")
             .env("WAHANA_LIMITS__MESSAGES_PER_HOUR", "10000000")
+            .env("WAHANA_LIMITS__QUEUED_MESSAGES", "10000000")
             // The receiver of webhooks is here.
             .env("WAHANA_WEBHOOKS__ALLOW", "127.0.0.0/8")
             // No configuration of this machine's is to be found.

@@ -52,10 +52,7 @@ impl Step {
 
     async fn hold(self, world: &World<'_>, told: &[Told; 2]) {
         if let Some(refused) = self.refused() {
-            world
-                .database
-                .execute_unguarded(&hold(world.database, refused))
-                .await;
+            world.hold(refused, "").await;
         }
         for Told { receiver, .. } in told {
             match self {
@@ -68,10 +65,7 @@ impl Step {
 
     async fn let_go(self, world: &World<'_>, told: &[Told; 2]) {
         if let Some(refused) = self.refused() {
-            world
-                .database
-                .execute_unguarded(&let_go(world.database, refused))
-                .await;
+            world.let_go(refused).await;
         }
         for Told { receiver, .. } in told {
             receiver.answer_otherwise(Answer::status(200));
@@ -139,26 +133,4 @@ async fn where_a_process_is_killed_every_event_reaches_its_own_receiver(database
 fn repeated(told: &Told) -> usize {
     let deliveries = told.deliveries();
     deliveries.values().filter(|requests| requests.len() > 1).count()
-}
-
-/// Lets the database refuse something.
-fn hold(database: &TestDatabase, what: &str) -> String {
-    if database.is_postgres() {
-        format!(
-            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
-             CREATE TRIGGER hold BEFORE {what} FOR EACH ROW EXECUTE FUNCTION hold()"
-        )
-    } else {
-        format!("CREATE TRIGGER hold BEFORE {what} BEGIN SELECT RAISE(ABORT, 'not now'); END")
-    }
-}
-
-fn let_go(database: &TestDatabase, what: &str) -> String {
-    if database.is_postgres() {
-        let table = what.rsplit(' ').next().unwrap();
-        format!("DROP TRIGGER hold ON {table}; DROP FUNCTION hold()")
-    } else {
-        "DROP TRIGGER hold".to_owned()
-    }
 }

@@ -21,7 +21,7 @@ impl Process {
         let log = world.folder.path().join(format!("{}.log", world.next_number()));
         let mut child = world
             .installation
-            .command(&["serve", "--listen", "127.0.0.1:0", "--role", role])
+            .command(&["serve", "--listen", &world.address(), "--role", role])
             .stdout(std::process::Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()

@@ -1,6 +1,7 @@
 //! An installation over a test database, with a simulated WAHA server and an organization.
 
 use std::{
+    net::Ipv4Addr,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -12,14 +13,14 @@ use tempfile::TempDir;
 use waha_client::events::{SIGNATURE_ALGORITHM_HEADER, SIGNATURE_HEADER, sign};
 use waha_sim::{Status, WahaSim, WahaSimBuilder};
 use wahana_domain::{Clock as _, SystemClock};
-use wahana_testkit::database::TestDatabase;
+use wahana_testkit::{database::TestDatabase, reserved_port::ReservedPort};
 
 use super::process::Process;
 use crate::installation::Installation;
 
 const UPSTREAM_KEY: &str = "upstream-key-of-the-platform";
 /// Nobody listens there: what WAHA tells comes from the tests themselves.
-const HOOK_URL: &str = "http://127.0.0.1:9";
+const NOBODY: &str = "127.0.0.1:9";
 
 pub(super) struct World<'a> {
     pub(super) database: &'a TestDatabase,
@@ -30,6 +31,8 @@ pub(super) struct World<'a> {
     pub(super) http: reqwest::Client,
     /// What the owner of the organization Shops says who they are with.
     pub(super) bearer: String,
+    /// Where each process listens, one at a time; `None` for any free port.
+    port: Option<ReservedPort>,
     hook_path: String,
     hook_key: SecretString,
     processes: AtomicU32,
@@ -42,14 +45,33 @@ impl<'a> World<'a> {
 
     /// With such a WAHA, and these settings besides.
     pub(super) async fn with(database: &'a TestDatabase, sim: WahaSimBuilder, more: &str) -> Self {
+        Self::at(None, database, sim, more).await
+    }
+
+    /// The same, and the WAHA tells what happens to whichever process there is.
+    pub(super) async fn told_by_waha(database: &'a TestDatabase, sim: WahaSimBuilder, more: &str) -> Self {
+        let port = ReservedPort::at((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self::at(Some(port), database, sim, more).await
+    }
+
+    async fn at(
+        port: Option<ReservedPort>,
+        database: &'a TestDatabase,
+        sim: WahaSimBuilder,
+        more: &str,
+    ) -> Self {
         // Another world of the same process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sim = sim.api_key(UPSTREAM_KEY).time_scale(0.02).start().await.unwrap();
         let installation = Installation::empty();
         installation.run(&["keys", "init"]).expect_success();
         let url = database.settings().url;
+        let hook_at = port
+            .as_ref()
+            .map_or(NOBODY.to_owned(), |port| port.address().to_string());
+        let hook_url = format!("http://{hook_at}");
         let settings = format!(
-            "hook_url = {HOOK_URL:?}\n[database]\nurl = {:?}\nmax_connections = 4\n\
+            "hook_url = {hook_url:?}\n[database]\nurl = {:?}\nmax_connections = 4\n\
              [reconcile]\ninterval_seconds = 1\n[sync]\nmax_age_seconds = 1\n{more}",
             url.expose_secret()
         );
@@ -61,16 +83,24 @@ impl<'a> World<'a> {
         let bearer = owner_of(&installation, "Shops");
         let hook_path = hook["WHATSAPP_HOOK_URL"].as_str().unwrap();
         Self {
-            hook_path: hook_path.strip_prefix(HOOK_URL).unwrap().to_owned(),
+            hook_path: hook_path.strip_prefix(&hook_url).unwrap().to_owned(),
             hook_key: hook["WHATSAPP_HOOK_HMAC_KEY"].as_str().unwrap().into(),
             bearer,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             folder: tempfile::tempdir().unwrap(),
             processes: AtomicU32::new(0),
+            port,
             database,
             installation,
             sim,
         }
+    }
+
+    /// Where the next process listens.
+    pub(super) fn address(&self) -> String {
+        self.port
+            .as_ref()
+            .map_or("127.0.0.1:0".to_owned(), |port| port.address().to_string())
     }
 
     pub(super) fn next_number(&self) -> u32 {
@@ -156,6 +186,15 @@ impl<'a> World<'a> {
         answer["data"]["message_id"].as_str().unwrap().to_owned()
     }
 
+    /// Lets the messages of an organization be sent again that WAHA does not have.
+    pub(super) async fn resend_lost_messages(&self, bearer: &str, process: &Process) {
+        let url = format!("http://{}/api/waha/organization", process.address);
+        let request = self.http.patch(url).header("authorization", bearer);
+        let wanted = json!({"resends_lost_messages": true});
+        let answer = request.json(&wanted).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
     /// Hands in a text with a key of its own; says which message it is, if that was answered.
     pub(super) async fn hand_in(
         &self,
@@ -177,6 +216,27 @@ impl<'a> World<'a> {
         let answer: Value = answer.json().await.ok()?;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
         Some(answer["data"]["message_id"].as_str().unwrap().to_owned())
+    }
+
+    /// Sends a text with a key of its own and waits for the answer; `None` if there was none.
+    pub(super) fn sending(
+        &self,
+        process: &Process,
+        session: &str,
+        text: &str,
+    ) -> impl Future<Output = Option<(u16, Value)>> + Send + 'static {
+        let url = format!("http://{}/api/waha/sessions/{session}/send-text", process.address);
+        let request = self
+            .http
+            .post(url)
+            .header("authorization", &self.bearer)
+            .header("idempotency-key", text)
+            .json(&json!({"to": "+15550102030", "text": text}));
+        async move {
+            let answer = request.send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.json().await.ok()?))
+        }
     }
 
     /// Makes a session that is paired with a number, and wahana knows that it works.
@@ -215,15 +275,38 @@ impl<'a> World<'a> {
         Ok(request.body(body).send().await?.status())
     }
 
-    pub(super) async fn texts(&self, query: &str) -> Vec<String> {
-        self.database.texts_unguarded(query).await
+    /// Lets the database refuse something, such as `UPDATE ON messages`, of the rows for which a condition holds.
+    pub(super) async fn hold(&self, what: &str, when: &str) {
+        let when = if when.is_empty() {
+            String::new()
+        } else {
+            format!("WHEN ({when})")
+        };
+        let hold = if self.database.is_postgres() {
+            format!(
+                "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+                 CREATE TRIGGER hold BEFORE {what} FOR EACH ROW {when} EXECUTE FUNCTION hold()"
+            )
+        } else {
+            format!("CREATE TRIGGER hold BEFORE {what} {when} BEGIN SELECT RAISE(ABORT, 'not now'); END")
+        };
+        self.database.execute_unguarded(&hold).await;
     }
 
-    /// What became of a message.
-    pub(super) async fn message_status(&self, id: &str) -> String {
-        let id = self.database.id_literal(id.parse().unwrap());
-        let query = format!("SELECT status FROM messages WHERE id = {id}");
-        self.texts(&query).await.remove(0)
+    /// Lets the database do it again.
+    pub(super) async fn let_go(&self, what: &str) {
+        let let_go = if self.database.is_postgres() {
+            let table = what.rsplit(' ').next().unwrap();
+            format!("DROP TRIGGER hold ON {table}; DROP FUNCTION hold()")
+        } else {
+            "DROP TRIGGER hold".to_owned()
+        };
+        self.database.execute_unguarded(&let_go).await;
+    }
+
+    pub(super) async fn texts(&self, query: &str) -> Vec<String> {
+        self.database.texts_unguarded(query).await
     }
 
     pub(super) async fn number(&self, query: &str) -> usize {
