@@ -91,7 +91,8 @@ pub(crate) async fn erase(services: &Services, job: &Running) -> Result<Ended, J
     let tx = job.write_of(tenant).await?;
     exports::end_files(&tx).await?;
     tx.commit().await?;
-    media::retention::delete_ended(services, || job.is_stopping()).await?;
+    let own = Some(tenant.organization_id());
+    media::retention::delete_ended(services, own, || job.is_stopping()).await?;
     if job.is_stopping() {
         return Ok(Ended::Interrupted);
     }

@@ -63,10 +63,8 @@ pub async fn set_rows(tx: &TenantTx, id: ExportId, rows: u64) -> Result<(), Stor
     Ok(())
 }
 
-/// Whether a chat was being erased after then, which may be in what was exported since. Whoever asks for an erasure
-/// waits until the transaction ends.
-pub async fn may_have_erased(tx: &TenantTx, since: Timestamp) -> Result<bool, StoreError> {
-    organizations::get_locked(tx).await?;
+/// Whether a chat is being erased, or was after then, which may be in what was exported since.
+pub async fn is_erasing(tx: &TenantTx, since: Timestamp) -> Result<bool, StoreError> {
     let erased_since = Condition::any()
         .add(erasure::Column::FinishedAt.is_null())
         .add(erasure::Column::FinishedAt.gte(since.as_micros()));
@@ -74,17 +72,49 @@ pub async fn may_have_erased(tx: &TenantTx, since: Timestamp) -> Result<bool, St
     Ok(erasing.one().await?.is_some())
 }
 
-/// Ends an export with its file.
-pub async fn finish(tx: &TenantTx, id: ExportId, file: &NewFile) -> Result<(), StoreError> {
-    let written = media_files::insert(tx, file).await?;
-    tx.update::<Entity>()
-        .set(Column::MediaFileId, written.id.as_uuid())
+/// What came of the end of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// Its file is the organization's only one of an export from now on.
+    Kept,
+    /// A chat is being erased, or was meanwhile, which may be in it.
+    Erasing,
+    /// It ended before: it has a file, or was given up.
+    Before,
+}
+
+/// Ends an export that was begun at a moment with its file, which takes the place of those of earlier exports. Whoever
+/// asks for an erasure waits until the transaction ends. If it is not kept, nobody knows of its bytes, and they are to
+/// be deleted.
+pub async fn finish(
+    tx: &TenantTx,
+    id: ExportId,
+    begun_at: Timestamp,
+    file: &NewFile,
+) -> Result<Finished, StoreError> {
+    organizations::get_locked(tx).await?;
+    if is_erasing(tx, begun_at).await? {
+        return Ok(Finished::Erasing);
+    }
+    let finished = tx
+        .update::<Entity>()
         .set(Column::FinishedAt, tx.now().as_micros())
         .set(Column::ExpiresAt, file.expires_at.as_micros())
         .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::FinishedAt.is_null())
         .run()
         .await?;
-    Ok(())
+    if finished == 0 {
+        return Ok(Finished::Before);
+    }
+    end_files(tx).await?;
+    let written = media_files::insert(tx, file).await?;
+    tx.update::<Entity>()
+        .set(Column::MediaFileId, written.id.as_uuid())
+        .filter(Column::Id.eq(id.as_uuid()))
+        .run()
+        .await?;
+    Ok(Finished::Kept)
 }
 
 /// Ends an export that cannot be made.
@@ -98,7 +128,7 @@ pub async fn give_up(tx: &TenantTx, id: ExportId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends the files of all exports, because something is in them that is erased.
+/// Ends the files of all exports, because something is in them that is erased, or a newer one takes their place.
 pub async fn end_files(tx: &TenantTx) -> Result<(), StoreError> {
     let rows = tx
         .find::<Entity>()

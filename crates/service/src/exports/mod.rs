@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wahana_domain::{Export, ExportId, FileName, MediaType, StoredBytes, Timestamp};
 use wahana_store::{
-    Tenant, exports, jobs,
+    Tenant,
+    exports::{self, Finished},
+    jobs,
     media_files::{self, NewFile},
     organizations,
 };
@@ -95,28 +97,17 @@ pub(crate) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
     let Some(tenant) = job.tenant().await? else {
         return Ok(Ended::Done);
     };
-    let ended = write(services, job, tenant, export).await;
-    if let Err(JobError::Failed(_)) = &ended
-        && job.is_last_attempt()
-    {
-        give_up(job, tenant, export).await?;
-    }
-    ended
-}
-
-async fn give_up(job: &Running, tenant: Tenant, export: ExportId) -> Result<(), JobError> {
-    let tx = job.write_of(tenant).await?;
-    exports::give_up(&tx, export).await?;
-    Ok(tx.commit().await?)
-}
-
-async fn write(
-    services: &Services,
-    job: &Running,
-    tenant: Tenant,
-    export: ExportId,
-) -> Result<Ended, JobError> {
     let begun_at = services.now();
+    let tx = services.store.read(tenant).await?;
+    let found = exports::get(&tx, export).await?;
+    let is_erasing = exports::is_erasing(&tx, begun_at).await?;
+    drop(tx);
+    if found.is_none_or(|found| found.finished_at.is_some()) {
+        return Ok(Ended::Done);
+    }
+    if is_erasing {
+        return Ok(begin_anew(services));
+    }
     let lines = Lines::new(services, job, tenant, export).into_stream();
     let settings = &services.settings.media;
     let written = settings
@@ -133,33 +124,38 @@ async fn write(
                 limit,
                 "an export has more bytes than an organization may have of files, and is given up"
             );
-            give_up(job, tenant, export).await?;
+            let tx = job.write_of(tenant).await?;
+            exports::give_up(&tx, export).await?;
+            tx.commit().await?;
             return Ok(Ended::Done);
         }
         Err(WriteError::Store(error)) => return Err(ServiceError::from(error).into()),
     };
     let finished = finish(job, tenant, export, &stored, begun_at).await;
-    if !matches!(finished, Ok(true)) {
+    if !matches!(finished, Ok(Finished::Kept)) {
         media::discard(services, &stored).await;
     }
-    Ok(if finished? {
-        Ended::Done
-    } else {
-        Ended::Later {
-            at: services.now().plus(BEGIN_ANEW),
-            why: ERASING,
-        }
+    Ok(match finished? {
+        Finished::Kept | Finished::Before => Ended::Done,
+        Finished::Erasing => begin_anew(services),
     })
 }
 
-/// Writes down the file; says whether it may be kept.
+fn begin_anew(services: &Services) -> Ended {
+    Ended::Later {
+        at: services.now().plus(BEGIN_ANEW),
+        why: ERASING,
+    }
+}
+
+/// Writes down the file, if it may be kept.
 async fn finish(
     job: &Running,
     tenant: Tenant,
     export: ExportId,
     stored: &StoredBytes,
     begun_at: Timestamp,
-) -> Result<bool, JobError> {
+) -> Result<Finished, JobError> {
     let tx = job.write_of(tenant).await?;
     let file = NewFile {
         stored: stored.clone(),
@@ -167,10 +163,7 @@ async fn finish(
         name: FileName::sanitize(NAME),
         expires_at: tx.now().plus(KEPT_FOR),
     };
-    if exports::may_have_erased(&tx, begun_at).await? {
-        return Ok(false);
-    }
-    exports::finish(&tx, export, &file).await?;
+    let finished = exports::finish(&tx, export, begun_at, &file).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(finished)
 }

@@ -19,14 +19,13 @@ pub enum JobKind {
     /// Fetches the file of a message from WAHA, which keeps it for three minutes. It fails when WAHA is away
     /// or the media store has no room; given up, the file has expired.
     FetchMedia,
-    /// Erases what an organization keeps of a chat. It fails when the database or the media store does; given up, it
-    /// is to be run again.
+    /// Erases what an organization keeps of a chat. It fails when the database or the media store does, and is never
+    /// given up.
     EraseChat,
     /// Exports what an organization keeps. It fails when the database or the media store does; given up, the export
     /// says so, and another can be asked for.
     Export,
-    /// Erases a closed organization. It fails when the database or the media store does; given up, it is begun anew
-    /// when somebody asks for it again.
+    /// Erases a closed organization. It fails when the database or the media store does, and is never given up.
     EraseOrganization,
 }
 
@@ -109,7 +108,8 @@ impl JobKind {
     }
 
     /// How long is waited after each attempt that failed. After the last, the job is given up: it is kept
-    /// as dead, and counted, until somebody runs it again.
+    /// as dead, and counted, until somebody runs it again. What is never given up is tried on, each time after the last
+    /// of these.
     #[must_use]
     pub const fn retries(self) -> &'static [Duration] {
         match self {
@@ -184,11 +184,27 @@ impl JobKind {
         }
     }
 
+    /// Whether it is tried until it is done: who asked for something to be erased was told that it will be.
+    #[must_use]
+    pub const fn is_never_given_up(self) -> bool {
+        matches!(self, Self::EraseChat | Self::EraseOrganization)
+    }
+
     /// When an attempt that failed is repeated; `None` if it was the last.
     pub(super) fn retry_at(self, attempts: i64, now: Timestamp) -> Option<Timestamp> {
-        let failed = usize::try_from(attempts.max(1)).unwrap_or(usize::MAX);
-        let wait = self.retries().get(failed - 1)?;
+        let for_ever = self.retries().last().filter(|_| self.is_never_given_up());
+        let wait = self.wait_after(attempts).or(for_ever)?;
         Some(now.plus(*wait))
+    }
+
+    /// Whether its schedule has another attempt after so many.
+    pub(super) fn has_schedule_left(self, attempts: i64) -> bool {
+        self.wait_after(attempts).is_some()
+    }
+
+    fn wait_after(self, attempts: i64) -> Option<&'static Duration> {
+        let failed = usize::try_from(attempts.max(1)).unwrap_or(usize::MAX);
+        self.retries().get(failed - 1)
     }
 
     /// The job of a kind that is done again and again, of which one waits at a time.
@@ -222,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_repeated_as_often_as_its_schedule_says_and_then_given_up() {
+    fn each_kind_is_repeated_as_often_as_its_schedule_says_and_then_given_up_unless_it_erases() {
         let now = Timestamp::from_seconds(1_000);
         for kind in JobKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
@@ -231,8 +247,14 @@ mod tests {
                 assert_eq!(kind.retry_at(attempts, now), Some(now.plus(*wait)), "{kind}");
             }
             let last = i64::try_from(retries.len()).unwrap() + 1;
-            assert_eq!(kind.retry_at(last, now), None, "{kind}");
-            assert_eq!(kind.retry_at(i64::MAX, now), None, "{kind}");
+            let erases = matches!(kind, JobKind::EraseChat | JobKind::EraseOrganization);
+            let then = erases.then(|| now.plus(Duration::from_mins(30)));
+            assert_eq!(kind.retry_at(last, now), then, "{kind}");
+            assert_eq!(kind.retry_at(i64::MAX, now), then, "{kind}");
+            assert!(
+                kind.has_schedule_left(last - 1) && !kind.has_schedule_left(last),
+                "{kind}"
+            );
         }
         let message = "tidy".parse::<JobKind>().unwrap_err().to_string();
         assert!(message.contains("retention"), "{message}");

@@ -121,11 +121,14 @@ pub(super) async fn forget_texts(job: &Running) -> Result<Ended, JobError> {
     Ok(if is_done { Ended::Done } else { Ended::Interrupted })
 }
 
-/// Deletes the bytes of files that have ended, and those that nobody knows of.
+/// Deletes the bytes of files that have ended, and those that nobody knows of. What cannot be deleted keeps up nothing
+/// else.
 async fn delete_files(services: &Services, job: &Running) -> Result<Ended, JobError> {
-    if !media::retention::delete(services, job).await? {
-        return Ok(Ended::Interrupted);
-    }
+    let mut failure = match media::retention::delete(services, job).await {
+        Ok(true) => None,
+        Ok(false) => return Ok(Ended::Interrupted),
+        Err(error) => Some(error),
+    };
     let mut offset = 0;
     loop {
         let organizations = organizations(services, offset).await?;
@@ -133,10 +136,12 @@ async fn delete_files(services: &Services, job: &Running) -> Result<Ended, JobEr
             if job.is_stopping() {
                 return Ok(Ended::Interrupted);
             }
-            media::retention::delete_orphans(services, organization.id).await?;
+            if let Err(error) = media::retention::delete_orphans(services, organization.id).await {
+                failure = Some(error.into());
+            }
         }
         if organizations.is_empty() {
-            return Ok(Ended::Done);
+            return failure.map_or(Ok(Ended::Done), Err);
         }
         offset += ORGANIZATIONS;
     }

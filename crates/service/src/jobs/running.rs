@@ -5,7 +5,7 @@ use wahana_domain::Timestamp;
 use wahana_store::{PlatformTx, Store, StoreError, Tenant, TenantTx, jobs::ClaimedJob};
 
 use super::JobKind;
-use crate::ServiceError;
+use crate::{ServiceError, exports};
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,16 +156,27 @@ pub(super) async fn put_back(
         kind.retry_at(claimed.job.attempts, tx.now())
     });
     let retry_at = match cause {
-        Cause::Failed(_) => by_schedule,
-        Cause::Left => by_schedule.map(|_| tx.now()),
+        Cause::Left if kind.is_none_or(|kind| kind.has_schedule_left(claimed.job.attempts)) => Some(tx.now()),
+        Cause::Failed(_) | Cause::Left => by_schedule,
     };
     if !tx.fail_job(&claimed.lease, cause.in_words(), retry_at).await? {
         return Ok(None);
     }
     if let (Some(kind), None) = (kind, retry_at) {
+        give_up(tx, kind, &claimed.job.payload).await?;
         enqueue_next(tx, kind).await?;
     }
     Ok(Some(retry_at.is_some()))
+}
+
+/// Says of what a job was to do that it is not done any more, where somebody waits for it.
+async fn give_up(tx: &PlatformTx, kind: JobKind, payload: &str) -> Result<(), StoreError> {
+    if kind == JobKind::Export
+        && let Ok(exports::Payload { export }) = serde_json::from_str(payload)
+    {
+        tx.give_up_export(export).await?;
+    }
+    Ok(())
 }
 
 /// Writes down the next job of a kind that is done again and again.

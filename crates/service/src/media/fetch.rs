@@ -104,22 +104,21 @@ async fn keep(
     let written = async {
         let tx = job.write_of(errand.tenant).await?;
         let is_kept = media_files::set_stored(&tx, errand.file.id, &stored).await?;
-        tx.commit().await?;
-        Ok::<_, JobError>(is_kept)
+        Ok::<_, JobError>(is_kept.then_some(tx))
     };
-    match written.await {
-        Ok(true) => {
+    let outcome = match written.await {
+        Ok(Some(tx)) => {
+            // Whether the row names them is not known, if this breaks off. What it does not name is found later.
+            tx.commit().await?;
             count(MediaState::Stored.as_str());
             retention::note_growth(services, errand.tenant.organization_id(), stored.size).await;
-            Ok(Ended::Done)
+            return Ok(Ended::Done);
         }
-        Ok(false) => {
-            discard(services, &stored).await;
-            Ok(Ended::Done)
-        }
-        // Whether the row names them is not known, if the commit broke off. What it does not name is found later.
+        Ok(None) => Ok(Ended::Done),
         Err(error) => Err(error),
-    }
+    };
+    discard(services, &stored).await;
+    outcome
 }
 
 async fn give_up(

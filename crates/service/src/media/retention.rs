@@ -63,7 +63,7 @@ pub(super) async fn note_growth(services: &Services, organization: OrganizationI
     }
     let kept = async {
         if keep_within_limit(services, organization, || false).await? {
-            delete_ended(services, || false).await?;
+            delete_ended(services, Some(organization), || false).await?;
         }
         Ok::<_, ServiceError>(())
     };
@@ -140,7 +140,7 @@ pub(crate) async fn delete(services: &Services, job: &Running) -> Result<bool, J
         }
         tokio::time::sleep(PAUSE).await;
     }
-    delete_ended(services, || job.is_stopping()).await?;
+    delete_ended(services, None, || job.is_stopping()).await?;
     Ok(!job.is_stopping())
 }
 
@@ -176,16 +176,23 @@ async fn keep_within_limit(
     Ok(has_ended)
 }
 
-/// Deletes the bytes of files that have ended, whosever they were.
+/// Deletes the bytes of files that have ended, of an organization, or of all. One that cannot be deleted keeps up no
+/// other; that there was one is said at the end.
 pub(crate) async fn delete_ended(
     services: &Services,
+    organization: Option<OrganizationId>,
     is_stopping: impl Fn() -> bool,
 ) -> Result<(), ServiceError> {
+    let (mut after, mut failure) = (None, None);
     while !is_stopping() {
         let tx = services.store.platform_read().await?;
-        let ended = tx.ended_media(BATCH).await?;
+        let ended = tx.ended_media(organization, after, BATCH).await?;
         drop(tx);
-        let (mut deleted, mut failure) = (Vec::new(), None);
+        let Some(last) = ended.last() else {
+            break;
+        };
+        after = Some(last.id);
+        let mut deleted = Vec::new();
         for file in &ended {
             let outcome = match &file.key {
                 Some(key) => services.settings.media.store.delete(key).await,
@@ -193,7 +200,6 @@ pub(crate) async fn delete_ended(
             };
             match outcome {
                 Ok(()) => deleted.push(file.id),
-                // The others need not wait for it.
                 Err(error) => failure = Some(error),
             }
         }
@@ -202,15 +208,12 @@ pub(crate) async fn delete_ended(
             tx.forget_ended_media(&deleted).await?;
             tx.commit().await?;
         }
-        if let Some(failure) = failure {
-            return Err(failure.into());
-        }
         if ended.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// Deletes bytes of an organization that no row names: a process died between writing them and writing them

@@ -169,7 +169,7 @@ async fn end_files(
         }
         tokio::time::sleep(PAUSE).await;
     }
-    media::retention::delete_ended(services, || job.is_stopping()).await?;
+    media::retention::delete_ended(services, Some(organization), || job.is_stopping()).await?;
     Ok(!job.is_stopping())
 }
 

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 use wahana_domain::{
     ActorKind, AuditEntry, AuditEntryId, AuditOutcome, EmailAddress, Erasure, ErasureId, Export, ExportId,
-    ExportState, Membership, Role, Secret, UserId,
+    ExportState, JobState, Membership, ProcessId, Role, Secret, UserId,
 };
 use wahana_store::{
-    NewUser, Tenant, access_tokens, audit, erasures, exports,
+    NewUser, Tenant, TenantTx, access_tokens, audit, erasures, exports,
     jobs::{self, NewJob},
     media_files,
 };
@@ -24,6 +24,9 @@ on_both_databases!(
     an_export_that_is_larger_than_files_may_be_is_given_up,
     the_file_of_an_export_is_kept_for_a_week,
     an_export_during_an_erasure_is_begun_anew,
+    an_export_that_ended_is_not_made_once_more,
+    a_new_export_takes_the_place_of_the_one_before,
+    an_export_whose_job_is_given_up_says_so,
 );
 
 /// As much as an export takes.
@@ -37,15 +40,19 @@ async fn begin(world: &World<'_>, tenant: Tenant) -> ExportId {
     let tx = world.store.write(tenant).await.unwrap();
     let id = ExportId::new();
     exports::insert(&tx, id).await.unwrap();
+    enqueue(&tx, id).await;
+    tx.commit().await.unwrap();
+    id
+}
+
+async fn enqueue(tx: &TenantTx, id: ExportId) {
     let job = NewJob {
         kind: "export",
         subject: None,
         payload: json!({"export": id}).to_string(),
         run_at: tx.now(),
     };
-    jobs::enqueue(&tx, &job).await.unwrap();
-    tx.commit().await.unwrap();
-    id
+    jobs::enqueue(tx, &job).await.unwrap();
 }
 
 async fn get(world: &World<'_>, tenant: Tenant, id: ExportId) -> Export {
@@ -241,7 +248,12 @@ async fn an_export_during_an_erasure_is_begun_anew(db: &TestDatabase) {
             jobs.iter().any(|job| job.last_error.is_some())
         })
         .await;
-    assert_eq!(get(&world, place.tenant, id).await.finished_at, None);
+    let waiting = get(&world, place.tenant, id).await;
+    assert_eq!(
+        (waiting.finished_at, waiting.rows),
+        (None, 0),
+        "nothing is written in vain"
+    );
     assert!(
         world.kept().is_empty(),
         "what may have the chat in it is not kept"
@@ -266,4 +278,103 @@ async fn an_export_during_an_erasure_is_begun_anew(db: &TestDatabase) {
     assert!(world.kept().is_empty());
     let export = get(&world, place.tenant, id).await;
     assert_eq!(export.state(world.services.now()), ExportState::Expired);
+}
+
+async fn an_export_that_ended_is_not_made_once_more(db: &TestDatabase) {
+    let world = World::with_room(db, ROOM).await;
+    let place = world.session().await;
+    send(&world, &place).await;
+    let made = export(&world, place.tenant).await;
+    // As if its process had died before it could end the job.
+    let tx = world.store.write(place.tenant).await.unwrap();
+    enqueue(&tx, made.id).await;
+    tx.commit().await.unwrap();
+    world
+        .work_until(async || {
+            let jobs = world.jobs("export").await;
+            jobs.iter().all(|job| job.state == JobState::Done)
+        })
+        .await;
+    assert_eq!(get(&world, place.tenant, made.id).await, made);
+    assert_eq!(world.kept().len(), 1);
+
+    let erasing = ask(&world, place.tenant).await;
+    world
+        .work_until(async || {
+            let erasure = erasure(&world, place.tenant, erasing).await;
+            erasure.finished_at.is_some()
+        })
+        .await;
+    assert!(world.kept().is_empty(), "no file has the chat in it");
+}
+
+async fn a_new_export_takes_the_place_of_the_one_before(db: &TestDatabase) {
+    let world = World::with_room(db, ROOM).await;
+    let place = world.session().await;
+    world.receive_and_tell(&place, "A", b"bytes of a file").await;
+    world.fetch().await;
+    let first = export(&world, place.tenant).await;
+    let second = export(&world, place.tenant).await;
+    let first = get(&world, place.tenant, first.id).await;
+    let now = world.services.now();
+    assert_eq!(
+        (first.state(now), second.state(now)),
+        (ExportState::Expired, ExportState::Done)
+    );
+    world.tidy().await;
+    assert_eq!(world.kept().len(), 2, "the second one's file, and the message's");
+
+    let tx = world.store.platform_read().await.unwrap();
+    let id = place.tenant.organization_id();
+    assert_eq!(
+        tx.media_bytes(id).await.unwrap(),
+        15,
+        "no received file gives way to an export"
+    );
+    assert_eq!(
+        tx.waiting_media_bytes(id).await.unwrap(),
+        0,
+        "an export does not wait to be sent"
+    );
+}
+
+async fn an_export_whose_job_is_given_up_says_so(db: &TestDatabase) {
+    let world = World::with_room(db, ROOM).await;
+    let is_dead = async || {
+        let jobs = world.jobs("export").await;
+        jobs.iter().any(|job| job.state == JobState::Dead)
+    };
+    let place = world.session().await;
+    let id = begin(&world, place.tenant).await;
+    // Its process does not come back from the last attempt.
+    let last = format!(
+        "UPDATE jobs SET state = 'running', attempts = 5, lease_expires_at = 0, lease_owner = {} WHERE kind = 'export'",
+        db.id_literal(ProcessId::new().as_uuid())
+    );
+    db.execute_unguarded(&last).await;
+    world.work_until(is_dead).await;
+    let given_up = get(&world, place.tenant, id).await;
+    assert_eq!(given_up.state(world.services.now()), ExportState::Failed);
+
+    db.execute_unguarded("DELETE FROM jobs").await;
+    let id = begin(&world, place.tenant).await;
+    // A file is where the organization's folder should be, so that each attempt fails.
+    std::fs::write(
+        world.folder().join(place.tenant.organization_id().to_string()),
+        "in the way",
+    )
+    .unwrap();
+    for attempts in 1..=5 {
+        world
+            .work_until(async || {
+                let jobs = world.jobs("export").await;
+                jobs.iter()
+                    .all(|job| job.attempts == attempts && job.state != JobState::Running)
+            })
+            .await;
+        world.clock.advance(Duration::from_mins(30));
+    }
+    assert!(is_dead().await);
+    let given_up = get(&world, place.tenant, id).await;
+    assert_eq!(given_up.state(world.services.now()), ExportState::Failed);
 }

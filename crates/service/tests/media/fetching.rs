@@ -17,6 +17,7 @@ on_both_databases!(
     what_cannot_be_had_expires_and_is_no_failed_job,
     what_is_too_large_is_not_kept,
     slow_files_keep_up_no_other_work,
+    what_is_fetched_for_a_job_that_is_gone_does_not_stay,
 );
 
 async fn a_file_that_came_in_is_kept_once(db: &TestDatabase) {
@@ -191,4 +192,24 @@ async fn slow_files_keep_up_no_other_work(db: &TestDatabase) {
             retention.iter().any(|job| job.state == JobState::Done)
         })
         .await;
+}
+
+async fn what_is_fetched_for_a_job_that_is_gone_does_not_stay(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    world.receive_and_tell(&place, "A", b"bytes").await;
+    world
+        .sim
+        .set_fault(Fault::slow(Duration::from_millis(200)).on_path("/api/files/"));
+    world
+        .work_until(async || {
+            let is_asked = world.asked("/api/files/") > 0;
+            if is_asked {
+                // As when everything of the organization is erased.
+                db.execute_unguarded("DELETE FROM jobs").await;
+            }
+            is_asked
+        })
+        .await;
+    assert_eq!(world.kept(), []);
 }

@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Expr, ExprTrait, Query, SimpleExpr},
 };
 use uuid::Uuid;
 use wahana_domain::{MediaFileId, MediaState, OrganizationId, StorageKey, Timestamp};
@@ -11,7 +11,10 @@ use wahana_domain::{MediaFileId, MediaState, OrganizationId, StorageKey, Timesta
 use super::PlatformTx;
 use crate::{
     StoreError,
-    entity::media_file::{Column, Entity},
+    entity::{
+        export,
+        media_file::{Column, Entity},
+    },
     transaction::within_database,
 };
 
@@ -38,11 +41,13 @@ impl PlatformTx {
         self.end_media(condition, limit).await
     }
 
-    /// How many bytes of files an organization has, for the limit that the platform sets.
+    /// How many bytes of files an organization has, for the limit that the platform sets: without its export, of which
+    /// it has one at most, and which no other file gives way to.
     pub async fn media_bytes(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         let stored = Condition::all()
             .add(Column::OrganizationId.eq(organization.as_uuid()))
-            .add(Expr::cust("state = 'stored'"));
+            .add(Expr::cust("state = 'stored'"))
+            .add(is_no_export(organization));
         self.bytes_of(stored).await
     }
 
@@ -51,7 +56,8 @@ impl PlatformTx {
         let waiting = Condition::all()
             .add(Column::OrganizationId.eq(organization.as_uuid()))
             .add(Expr::cust("state = 'stored'"))
-            .add(Column::ExpiresAt.gt(self.now().as_micros()));
+            .add(Column::ExpiresAt.gt(self.now().as_micros()))
+            .add(is_no_export(organization));
         self.bytes_of(waiting).await
     }
 
@@ -121,9 +127,18 @@ impl PlatformTx {
         Ok(ended + self.end_media(expected, limit).await?)
     }
 
-    /// Files of every organization that have ended and of which something is left to delete: bytes, or a row
-    /// that belongs to no message.
-    pub async fn ended_media(&self, limit: u64) -> Result<Vec<EndedMediaFile>, StoreError> {
+    /// Files of an organization, or of every one, that have ended and of which something is left to delete: bytes, or a
+    /// row that belongs to no message. In the order of their ids, from behind `after`, so that whoever cannot delete
+    /// some comes to the others.
+    pub async fn ended_media(
+        &self,
+        organization: Option<OrganizationId>,
+        after: Option<MediaFileId>,
+        limit: u64,
+    ) -> Result<Vec<EndedMediaFile>, StoreError> {
+        let which = Condition::all()
+            .add_option(organization.map(|id| Column::OrganizationId.eq(id.as_uuid())))
+            .add_option(after.map(|id| Column::Id.gt(id.as_uuid())));
         let rows: Vec<(Uuid, Option<String>)> = Entity::find()
             .select_only()
             .column(Column::Id)
@@ -135,6 +150,8 @@ impl PlatformTx {
                     .add(Column::StorageKey.is_not_null())
                     .add(Column::MessageId.is_null()),
             )
+            .filter(which)
+            .order_by_asc(Column::Id)
             .limit(within_database(limit))
             .into_tuple()
             .all(&self.transaction)
@@ -212,6 +229,17 @@ impl PlatformTx {
             .await?;
         Ok(ended.rows_affected)
     }
+}
+
+/// Files that are not of an organization's exports.
+fn is_no_export(organization: OrganizationId) -> SimpleExpr {
+    let of_exports = Query::select()
+        .column(export::Column::MediaFileId)
+        .from(export::Entity)
+        .and_where(export::Column::OrganizationId.eq(organization.as_uuid()))
+        .and_where(export::Column::MediaFileId.is_not_null())
+        .take();
+    Column::Id.not_in_subquery(of_exports)
 }
 
 /// Stored files of an organization that are not kept on purpose, such as for a message that is still to be sent.

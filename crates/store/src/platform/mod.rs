@@ -5,6 +5,7 @@
 
 mod erasures;
 mod events;
+mod exports;
 mod hooks;
 mod identities;
 mod jobs;

@@ -129,7 +129,12 @@ async fn what_was_heard_of_a_message_gives_its_file_to_the_one_that_was_sent(db:
         );
         tx.commit().await.unwrap();
     }
-    let ended = world.platform_read().await.ended_media(10).await.unwrap();
+    let ended = world
+        .platform_read()
+        .await
+        .ended_media(None, None, 10)
+        .await
+        .unwrap();
     assert_eq!(ended.len(), 1, "the other's place was taken");
 }
 

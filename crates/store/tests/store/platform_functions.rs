@@ -1,10 +1,11 @@
 //! The whole list of what sees more than one organization.
 
 /// The sources of `PlatformTx`.
-const SOURCES: [(&str, &str); 23] = [
+const SOURCES: [(&str, &str); 24] = [
     ("mod", include_str!("../../src/platform/mod.rs")),
     ("erasures", include_str!("../../src/platform/erasures.rs")),
     ("events", include_str!("../../src/platform/events.rs")),
+    ("exports", include_str!("../../src/platform/exports.rs")),
     ("hooks", include_str!("../../src/platform/hooks.rs")),
     ("identities", include_str!("../../src/platform/identities.rs")),
     ("jobs", include_str!("../../src/platform/jobs.rs")),
@@ -49,6 +50,7 @@ erasures::is_organization_busy
 erasures::organization_erasure
 events::sessions_with_waiting_events
 events::store_events
+exports::give_up_export
 hooks::begin_event_gap
 hooks::hooked_servers
 hooks::hooked_sessions
