@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// When it is looked again whether what kept the end up is over.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 const NOT_YET: &str = "a message of the chat is being sent, or events of WAHA are not applied yet";
+/// What keeps the end of an erasure up when nothing else does.
+pub(crate) const LOG_IN_USE: &str = "the database's log still has what was deleted, and is in use";
 
 /// What the job knows. The chat is in the erasure alone, which forgets it.
 #[derive(Serialize, Deserialize)]
@@ -66,12 +68,16 @@ pub(crate) async fn erase(services: &Services, job: &Running) -> Result<Ended, J
     let found = erasures::get(&tx, erasure).await?;
     drop(tx);
     let Some(Erasure {
-        chat_id: Some(chat),
+        chat_id,
         created_at,
+        finished_at: None,
         ..
     }) = found
     else {
         return Ok(Ended::Done);
+    };
+    let Some(chat) = chat_id else {
+        return end(services, job, tenant, erasure).await;
     };
     // What is applied meanwhile may come behind the place that was looked at.
     let tx = services.store.read(tenant).await?;
@@ -103,6 +109,25 @@ pub(crate) async fn erase(services: &Services, job: &Running) -> Result<Ended, J
             why: NOT_YET,
         });
     }
+    erasures::forget_chat(&tx, erasure).await?;
+    tx.commit().await?;
+    end(services, job, tenant, erasure).await
+}
+
+/// Ends an erasure of which nothing is left but that it was.
+async fn end(
+    services: &Services,
+    job: &Running,
+    tenant: Tenant,
+    erasure: ErasureId,
+) -> Result<Ended, JobError> {
+    if !services.store.empty_log().await? {
+        return Ok(Ended::Later {
+            at: services.now().plus(LOOK_AGAIN),
+            why: LOG_IN_USE,
+        });
+    }
+    let tx = job.write_of(tenant).await?;
     erasures::finish(&tx, erasure).await?;
     tx.commit().await?;
     Ok(Ended::Done)

@@ -228,6 +228,20 @@ pub(crate) async fn size(connection: &DatabaseConnection) -> Result<u64, StoreEr
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Empties SQLite's log, which still has what was deleted since it was begun; says whether nobody was in the way. On
+/// PostgreSQL this is the server's own affair.
+pub(crate) async fn empty_log(connection: &DatabaseConnection) -> Result<bool, StoreError> {
+    if connection.get_database_backend() != DbBackend::Sqlite {
+        return Ok(true);
+    }
+    let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let Some(row) = connection.query_one_raw(checkpoint).await? else {
+        return Ok(true);
+    };
+    let is_busy: i64 = row.try_get("", "busy")?;
+    Ok(is_busy == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;

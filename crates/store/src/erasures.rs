@@ -23,6 +23,9 @@ use crate::{
 /// Where the id of a chat, or of who has it, stands in messages.
 const BY_CHAT: [message::Column; 2] = [message::Column::ChatId, message::Column::Sender];
 
+/// What is left of an event that names a chat and cannot be read.
+const UNREADABLE: &str = "{}";
+
 /// Why a message that was to be sent is not sent any more.
 const CANCELLED: &str = "The chat was erased.";
 
@@ -146,7 +149,7 @@ pub async fn events_of(
         .await?;
     let mut naming = Vec::new();
     for row in &rows {
-        if without_chat(row, chat)?.is_some() {
+        if without_chat(row, chat).is_some() {
             naming.push(row.number);
         }
     }
@@ -156,7 +159,8 @@ pub async fn events_of(
     })
 }
 
-/// Takes the chat out of these events; says how many there were.
+/// Takes the chat out of these events, and deletes what receivers were told of them with their answers; says how many
+/// events there were.
 pub async fn erase_from_events(
     tx: &TenantTx,
     erasure: ErasureId,
@@ -171,7 +175,7 @@ pub async fn erase_from_events(
         .await?;
     let mut erased = 0;
     for row in &rows {
-        let Some(data) = without_chat(row, chat)? else {
+        let Some(data) = without_chat(row, chat) else {
             continue;
         };
         erased += tx
@@ -181,32 +185,31 @@ pub async fn erase_from_events(
             .run()
             .await?;
     }
+    webhooks::forget_events(tx, rows.iter().map(|row| row.number)).await?;
     count(tx, erasure, Column::Events, erased).await?;
     Ok(erased)
 }
 
 /// What is kept of an event that names a chat, without the chat; `None` if it does not name it.
-fn without_chat(row: &organization_event::Model, chat: &ChatId) -> Result<Option<String>, StoreError> {
-    let inconsistent = || StoreError::Inconsistent {
-        table: "organization_events",
-        column: "data",
-        row: row.id.to_string(),
-    };
+fn without_chat(row: &organization_event::Model, chat: &ChatId) -> Option<String> {
     let event_type = EventType::from_word(&row.r#type);
     let Some(event_type @ (EventType::CallReceived | EventType::GroupChanged)) = event_type else {
-        return Ok(None);
+        return None;
     };
-    let mut happening = Happening::parse(event_type, &row.data).map_err(|_| inconsistent())?;
-    let named = match &mut happening {
-        Happening::CallReceived(call) => &mut call.from,
-        Happening::GroupChanged(change) => &mut change.group_id,
-        _ => return Ok(None),
-    };
-    if named.as_deref() != Some(chat.as_str()) {
-        return Ok(None);
-    }
-    *named = None;
-    happening.to_json().map(Some).map_err(|_| inconsistent())
+    let erased = Happening::parse(event_type, &row.data).and_then(|mut happening| {
+        let named = match &mut happening {
+            Happening::CallReceived(call) => &mut call.from,
+            Happening::GroupChanged(change) => &mut change.group_id,
+            _ => return Ok(None),
+        };
+        if named.as_deref() != Some(chat.as_str()) {
+            return Ok(None);
+        }
+        *named = None;
+        Ok(Some(happening.to_json()?))
+    });
+    // One that nobody can read any more is not told either, and nothing of it is worth a chat that stays.
+    erased.unwrap_or_else(|_| row.data.contains(chat.as_str()).then(|| UNREADABLE.to_owned()))
 }
 
 /// Whether something of WAHA's is not applied yet that was told before then and may still become a trace of a chat.
@@ -233,10 +236,19 @@ pub async fn has_messages(tx: &TenantTx, chat: &ChatId) -> Result<bool, StoreErr
     Ok(false)
 }
 
-/// Ends an erasure, and forgets which chat it was.
-pub async fn finish(tx: &TenantTx, erasure: ErasureId) -> Result<(), StoreError> {
+/// Forgets which chat it is, of which nothing else is left.
+pub async fn forget_chat(tx: &TenantTx, erasure: ErasureId) -> Result<(), StoreError> {
     tx.update::<Entity>()
         .set(Column::ChatId, None::<String>)
+        .filter(Column::Id.eq(erasure.as_uuid()))
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Ends an erasure.
+pub async fn finish(tx: &TenantTx, erasure: ErasureId) -> Result<(), StoreError> {
+    tx.update::<Entity>()
         .set(Column::FinishedAt, tx.now().as_micros())
         .filter(Column::Id.eq(erasure.as_uuid()))
         .run()

@@ -141,6 +141,12 @@ impl Store {
         table_sizes::read(&self.0.connections.platform_read).await
     }
 
+    /// Makes sure that what was deleted is not in the database's log either; says whether that came about: whoever reads
+    /// at the moment may be in the way. PostgreSQL's log is its server's own affair.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        connection::empty_log(&self.0.connections.platform_write).await
+    }
+
     /// Closes every connection, after running transactions have ended.
     pub async fn close(&self) -> Result<(), StoreError> {
         let connections = self.0.connections.clone();

@@ -51,7 +51,7 @@ impl Work for Kinds {
     async fn run(&self, kind: JobKind, job: &Running) -> Result<Ended, JobError> {
         match kind {
             JobKind::Retention => retention::run(&self.0, job).await,
-            JobKind::ForgetTexts => retention::forget_texts(job).await,
+            JobKind::ForgetTexts => retention::forget_texts(&self.0, job).await,
             JobKind::FetchMedia => media::fetch(&self.0, job).await,
             JobKind::Export => exports::run(&self.0, job).await,
             JobKind::EraseChat => erasures::erase(&self.0, job).await,

@@ -110,15 +110,25 @@ pub(super) async fn run(services: &Services, job: &Running) -> Result<Ended, Job
         }
         offset += ORGANIZATIONS;
     }
+    empty_log(services).await?;
     // What needs the media store comes last: it may be away while the database is not.
     delete_files(services, job).await
 }
 
 /// Deletes texts that are not kept and were told.
-pub(super) async fn forget_texts(job: &Running) -> Result<Ended, JobError> {
+pub(super) async fn forget_texts(services: &Services, job: &Running) -> Result<Ended, JobError> {
     // They say themselves when they end.
     let is_done = keep(job, (What::ToldTexts, 0)).await?;
+    empty_log(services).await?;
     Ok(if is_done { Ended::Done } else { Ended::Interrupted })
+}
+
+/// Lets the database's log have nothing of what was deleted. Where somebody is in the way, the next round does it.
+async fn empty_log(services: &Services) -> Result<(), JobError> {
+    if !services.store.empty_log().await? {
+        tracing::debug!("the database's log could not be emptied, because somebody reads");
+    }
+    Ok(())
 }
 
 /// Deletes the bytes of files that have ended, and those that nobody knows of. What cannot be deleted keeps up nothing

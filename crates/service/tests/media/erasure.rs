@@ -1,12 +1,13 @@
 //! What is deleted is nowhere any more: the whole database and the media store are searched for it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wahana_domain::{
-    ChatId, DeliveryStatus, Erasure, ErasureId, Month, OutgoingMessage, ProcessId, Retention, UserId,
+    ChatId, DeliveryStatus, Erasure, ErasureId, JobState, Month, OutgoingMessage, ProcessId, Retention,
+    UserId,
 };
 use wahana_store::{
     Tenant, TenantTx, erasures,
@@ -27,6 +28,9 @@ on_both_databases!(
     nothing_is_left_of_messages_that_are_past_their_time,
     nothing_is_left_of_a_chat_that_was_erased,
     an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else,
+    an_erasure_goes_past_what_it_cannot_read,
+    another_organizations_undeletable_file_keeps_up_no_erasure,
+    an_erasure_whose_file_cannot_be_deleted_is_tried_until_it_can,
 );
 
 pub(crate) const SENT: &str = "the recipe that was sent";
@@ -239,6 +243,8 @@ async fn nothing_is_left_of_a_chat_that_was_erased(db: &TestDatabase) {
         .tell_as(&place, &["message.ack"], "D", &acknowledgement)
         .await;
     world.fetch().await;
+    // What WAHA said is deleted once it is applied, and leaves the database's log in the next round.
+    world.tidy().await;
     assert_eq!(found(&world).await, [OTHER]);
 }
 
@@ -297,4 +303,84 @@ async fn an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else(db: &Te
     assert_eq!(history.len(), 1);
     assert_eq!(history[0].text.as_deref(), Some(SENT));
     assert!(erasures::get(&tx, id).await.unwrap().is_none());
+}
+
+async fn is_erased(world: &World<'_>, tenant: Tenant, id: ErasureId) -> bool {
+    erasure(world, tenant, id).await.finished_at.is_some()
+}
+
+async fn an_erasure_goes_past_what_it_cannot_read(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    for (key, from) in [("C", CHAT), ("D", CHAT), ("E", "15550002222@c.us")] {
+        let call = json!({"id": key, "from": from, "timestamp": START.as_seconds(), "isVideo": false, "isGroup": false});
+        world.tell_as(&place, &["call.received"], key, &call).await;
+    }
+    let first = "SELECT MIN(number) FROM organization_events WHERE type = 'call.received'";
+    db.execute_unguarded(&format!(
+        "UPDATE organization_events SET data = '{{\"from\": \"{CHAT}\", ' WHERE number = ({first})"
+    ))
+    .await;
+    let id = ask(&world, place.tenant).await;
+    world
+        .work_until(async || is_erased(&world, place.tenant, id).await)
+        .await;
+    assert_eq!(erasure(&world, place.tenant, id).await.events, 2);
+    assert!(found(&world).await.is_empty(), "{:?}", found(&world).await);
+}
+
+/// Puts something that cannot be deleted in the place of a file, which is not kept any longer.
+async fn end_undeletable(world: &World<'_>, place: &Place) -> PathBuf {
+    let file = world.files(place.tenant).await.remove(0);
+    let path = world.folder().join(file.stored.unwrap().key.as_str());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let id = world.db.id_literal(file.id.as_uuid());
+    let end = format!("UPDATE media_files SET state = 'expired', message_id = NULL WHERE id = {id}");
+    world.db.execute_unguarded(&end).await;
+    path
+}
+
+async fn another_organizations_undeletable_file_keeps_up_no_erasure(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let (foreign, place) = (world.session().await, world.session().await);
+    for place in [&foreign, &place] {
+        world.receive_and_tell(place, "A", FILE.as_bytes()).await;
+    }
+    world.fetch().await;
+    end_undeletable(&world, &foreign).await;
+    let id = ask(&world, place.tenant).await;
+    world
+        .work_until(async || is_erased(&world, place.tenant, id).await)
+        .await;
+    assert!(world.kept().is_empty());
+}
+
+async fn an_erasure_whose_file_cannot_be_deleted_is_tried_until_it_can(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    for key in ["A", "B"] {
+        world.receive_and_tell(&place, key, FILE.as_bytes()).await;
+    }
+    world.fetch().await;
+    let in_the_way = end_undeletable(&world, &place).await;
+    let id = ask(&world, place.tenant).await;
+    // Longer than anything is tried that may be given up.
+    for attempts in 1..8 {
+        world
+            .work_until(async || {
+                let jobs = world.jobs("erase_chat").await;
+                jobs.iter()
+                    .all(|job| job.attempts == attempts && job.state == JobState::Waiting)
+            })
+            .await;
+        world.clock.advance(Duration::from_mins(30));
+    }
+    assert!(!is_erased(&world, place.tenant, id).await);
+    assert!(world.kept().is_empty(), "the other file is deleted all the same");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    world
+        .work_until(async || is_erased(&world, place.tenant, id).await)
+        .await;
+    assert!(found(&world).await.is_empty());
 }

@@ -13,6 +13,7 @@ use crate::{
         organization_event::{Column, Entity, Model},
         organization_event_counter,
     },
+    webhooks,
 };
 
 /// An event as it was written down. What it says depends on its type, which a newer release may have written.
@@ -137,7 +138,7 @@ pub async fn with_numbers(
 /// How far back events of a message are looked for that turned out to be another one: WAHA told of it a moment ago.
 const MOMENT: i64 = 10_000;
 
-/// Lets the events of a message that turned out to be another one tell of that.
+/// Lets the events of a message that turned out to be another one tell of that, and its deliveries be of that.
 pub(crate) async fn point_to(tx: &TenantTx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
     let since = last_number(tx).await?.saturating_sub(MOMENT);
     tx.update::<Entity>()
@@ -146,7 +147,7 @@ pub(crate) async fn point_to(tx: &TenantTx, from: Uuid, to: Uuid) -> Result<(), 
         .filter(Column::MessageId.eq(from))
         .run()
         .await?;
-    Ok(())
+    webhooks::point_to(tx, from, to).await
 }
 
 fn from_row(row: Model) -> WrittenEvent {

@@ -156,13 +156,43 @@ pub(super) fn from_row(row: Model) -> Result<WebhookDelivery, StoreError> {
 /// Deletes what was told or is to be told of these messages, and what receivers answered. What is being tried is over
 /// with it.
 pub(crate) async fn forget_messages(tx: &TenantTx, messages: &[Uuid]) -> Result<(), StoreError> {
-    // Whoever makes deliveries of events holds these, and must find the messages gone, or be done.
-    tx.find::<webhook_endpoint::Entity>()
+    lock_endpoints(tx).await?;
+    tx.delete::<Entity>(Column::MessageId.is_in(messages.iter().copied()))
+        .await?;
+    Ok(())
+}
+
+/// The same of these events, which are of no message.
+pub(crate) async fn forget_events(
+    tx: &TenantTx,
+    numbers: impl IntoIterator<Item = i64>,
+) -> Result<(), StoreError> {
+    let endpoints = lock_endpoints(tx).await?;
+    let told = Condition::all()
+        // With the endpoints, because events are found by them.
+        .add(Column::EndpointId.is_in(endpoints))
+        .add(Column::EventNumber.is_in(numbers));
+    tx.delete::<Entity>(told).await?;
+    Ok(())
+}
+
+/// Whoever makes deliveries of events holds these, and must find gone what is told of, or be done.
+async fn lock_endpoints(tx: &TenantTx) -> Result<Vec<Uuid>, StoreError> {
+    let endpoints = tx
+        .find::<webhook_endpoint::Entity>()
         .order_by(webhook_endpoint::Column::Id, Order::Asc)
         .lock()
         .all()
         .await?;
-    tx.delete::<Entity>(Column::MessageId.is_in(messages.iter().copied()))
+    Ok(endpoints.into_iter().map(|endpoint| endpoint.id).collect())
+}
+
+/// Lets the deliveries of a message that turned out to be another one be of that.
+pub(crate) async fn point_to(tx: &TenantTx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::MessageId, to)
+        .filter(Column::MessageId.eq(from))
+        .run()
         .await?;
     Ok(())
 }

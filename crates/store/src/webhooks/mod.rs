@@ -17,7 +17,7 @@ pub use attempts::{
     AttemptEnd, AttemptOutcome, ClaimedDelivery, ClaimedEndpoint, attempts_of, claim, conclude, give_back,
 };
 pub use deliveries::{DeliveryQuery, delivery, page};
-pub(crate) use deliveries::{forget_messages, is_waiting};
+pub(crate) use deliveries::{forget_events, forget_messages, is_waiting, point_to};
 pub use endpoints::{
     EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, endpoint, endpoints,
     give_up_waiting, insert, lock, rotate, signing_of, update,

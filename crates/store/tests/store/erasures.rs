@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use wahana_domain::{
     ChatId, Clock, DeliveryStatus, Direction, Erasure, ErasureId, Happening, MessageKind,
-    NewOrganizationEvent, OutgoingMessage, ProcessId, SessionId, organization_event::MessageProgress,
+    NewOrganizationEvent, OutgoingMessage, ProcessId, SessionId,
+    organization_event::{Call, MessageProgress},
 };
 use wahana_store::{
     JobClaim, TenantTx,
@@ -375,7 +376,55 @@ async fn what_receivers_were_told_of_erased_messages_goes_with_their_answers(db:
     assert!(!left.iter().any(|kept| is_of_erased(&kept)), "{left:?}");
 }
 
+async fn what_receivers_were_told_of_calls_goes_with_their_answers(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let session = world.session(&world.a, "sales").await.id;
+    let job = Job::begin(&world).await;
+    let endpoint = webhooks::make(&world, &world.a, &webhooks::new_endpoint()).await;
+    let tx = world.write(&world.a).await;
+    for from in [CHAT, "15550002222@c.us"] {
+        let call = Call {
+            call_id: None,
+            from: Some(from.to_owned()),
+            is_video: false,
+            is_group: false,
+        };
+        organization_events::raise(
+            &tx,
+            NewOrganizationEvent {
+                session: Some(session),
+                message: None,
+                happened_at: START,
+                happening: Happening::CallReceived(call),
+            },
+        );
+    }
+    tx.commit().await.unwrap();
+    webhooks::fan_out(&world.store, &world.a).await;
+    let claimed = webhooks::claim(&world.store, &world.a, endpoint.id, 100).await;
+    webhooks::conclude(&world, &claimed, AttemptOutcome::Delivered).await;
+    let before = kept_deliveries(db).await;
+
+    let tx = world.read(&world.a).await;
+    let found = erasures::events_of(&tx, &chat(), 0, 100).await.unwrap();
+    drop(tx);
+    let [call] = found.naming[..] else {
+        panic!("one call is of the chat: {found:?}");
+    };
+    let tx = job.write(&world).await;
+    let erased = erasures::erase_from_events(&tx, job.erasure, &chat(), &found.naming);
+    assert_eq!(erased.await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    let left = kept_deliveries(db).await;
+    let is_of_call = |kept: &String| kept.starts_with(&format!("{call}|"));
+    assert_eq!(before.iter().filter(|kept| is_of_call(kept)).count(), 1);
+    let others: Vec<_> = before.into_iter().filter(|kept| !is_of_call(kept)).collect();
+    assert_eq!(left, others);
+    assert!(left.iter().any(|kept| kept.ends_with("|thank you")), "{left:?}");
+}
+
 on_both_databases!(
+    what_receivers_were_told_of_calls_goes_with_their_answers,
     what_receivers_were_told_of_erased_messages_goes_with_their_answers,
     what_waha_tells_of_an_erased_message_again_brings_nothing_back,
     an_acknowledgement_alone_does_not_say_in_which_chat,

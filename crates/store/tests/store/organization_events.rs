@@ -15,7 +15,10 @@ use wahana_store::{
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
-use crate::world::{START, TestOrganization, World};
+use crate::{
+    webhooks,
+    world::{START, TestOrganization, World},
+};
 
 const EVERYTHING: u64 = 1000;
 const KEY: &str = "3EB0AABBCC";
@@ -464,6 +467,12 @@ async fn accept(world: &World, session: &Session, message: MessageId) {
     tx.commit().await.unwrap();
 }
 
+/// Lets endpoints be told what happened before they were made.
+async fn tell_from_the_start(db: &TestDatabase) {
+    db.execute_unguarded("UPDATE webhook_endpoints SET position = 0")
+        .await;
+}
+
 async fn what_was_told_of_a_message_before_it_was_known_to_be_ours_points_to_it(db: &TestDatabase) {
     let world = World::new(db).await;
     let session = world.session(&world.a, "sales").await;
@@ -475,7 +484,20 @@ async fn what_was_told_of_a_message_before_it_was_known_to_be_ours_points_to_it(
         ledger.hear(&news(Direction::Outgoing, START));
     })
     .await;
+    webhooks::make(&world, &world.a, &webhooks::new_endpoint()).await;
+    tell_from_the_start(db).await;
+    webhooks::fan_out(&world.store, &world.a).await;
     accept(&world, &session, message.id).await;
+    let deliveries =
+        "SELECT CASE WHEN message_id = {} THEN 'its' ELSE 'another''s' END FROM webhook_deliveries
+                      WHERE message_id IS NOT NULL";
+    let deliveries = deliveries.replace("{}", &db.id_literal(message.id.as_uuid()));
+    let deliveries = db.texts_unguarded(&deliveries).await;
+    assert!(!deliveries.is_empty());
+    assert!(
+        deliveries.iter().all(|delivery| delivery == "its"),
+        "{deliveries:?}"
+    );
     let tx = world.read(&world.a).await;
     let events = written(&tx, 1).await;
     assert!(
