@@ -24,6 +24,9 @@ pub enum InvalidRecipient {
     ChatId,
 }
 
+/// The kinds of chats that messages can be sent to.
+const SENT_TO: [&str; 5] = ["c.us", "s.whatsapp.net", "lid", "newsletter", "g.us"];
+
 impl ChatId {
     /// Reads a chat id. `@s.whatsapp.net` is another way to write `@c.us`: WAHA uses both for the
     /// same person, and wahana only the latter.
@@ -42,6 +45,22 @@ impl ChatId {
         }
         let kind = if kind == "s.whatsapp.net" { "c.us" } else { kind };
         Ok(Self(format!("{name}@{kind}")))
+    }
+
+    /// Reads the id of a chat that messages come from: also of kinds to which none can be sent, such as lists
+    /// (`@broadcast`).
+    pub fn parse_source(text: &str) -> Result<Self, InvalidRecipient> {
+        Self::parse(text).or_else(|refused| {
+            let (name, kind) = text.split_once('@').ok_or(InvalidRecipient::ChatId)?;
+            let has = |part: &str, most: usize, others: &[u8]| {
+                (1..=most).contains(&part.len())
+                    && part
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+            };
+            let is_other = !SENT_TO.contains(&kind) && has(name, 64, b"-_.:") && has(kind, 32, b"-_.");
+            is_other.then(|| Self(text.to_owned())).ok_or(refused)
+        })
     }
 
     /// Reads whom a message is for: a chat id, or a phone number (national only where the
@@ -110,6 +129,29 @@ mod tests {
             ChatId::parse("6281234567890@s.whatsapp.net").unwrap().as_str(),
             "6281234567890@c.us"
         );
+    }
+
+    #[test]
+    fn messages_also_come_from_chats_that_none_can_be_sent_to() {
+        for text in [
+            "1612345678@broadcast",
+            "status@broadcast",
+            "6281234567890@c.us",
+            "1@bot",
+        ] {
+            assert_eq!(ChatId::parse_source(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "abc@c.us",
+            "1@c.us",
+            "@broadcast",
+            "1@",
+            "1@b@c",
+            "1 2@broadcast",
+            "1",
+        ] {
+            assert!(ChatId::parse_source(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn from_row(row: &Model) -> Result<Erasure, StoreError> {
         column,
         row: row.id.to_string(),
     };
-    let chat_id = row.chat_id.as_deref().map(ChatId::parse).transpose();
+    let chat_id = row.chat_id.as_deref().map(ChatId::parse_source).transpose();
     Ok(Erasure {
         id: row.id.into(),
         chat_id: chat_id.map_err(|_| inconsistent("chat_id"))?,

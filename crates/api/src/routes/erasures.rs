@@ -85,7 +85,9 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let mut errors = FieldErrors::default();
     let country = allowed.access.organization().country;
-    let chat = errors.take("chat_id", ChatId::parse_recipient(&body.chat_id, country));
+    let chat = ChatId::parse_recipient(&body.chat_id, country);
+    let chat = chat.or_else(|refused| ChatId::parse_source(body.chat_id.trim()).map_err(|_| refused));
+    let chat = errors.take("chat_id", chat);
     let chat = errors.finish(chat)?;
     let erasure = erasures::create(state.services(), &allowed.access, chat).await?;
     let resource = ErasureResource::from(&erasure);
