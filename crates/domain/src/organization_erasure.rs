@@ -3,12 +3,14 @@
 use crate::{OrganizationId, Timestamp};
 
 /// The erasure of everything that is kept of an organization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrganizationErasure {
     /// The organization.
     pub organization: OrganizationId,
     /// How many rows were deleted so far.
     pub rows: u64,
+    /// What it waits for, in words; `None` while it waits for nothing.
+    pub waits_for: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When nothing was left; `None` before.

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use waha_client::WahaSession;
 use wahana_domain::{
-    AuditOutcome, BusinessProfile, DesiredStatus, OrganizationId, PhoneNumber, ServerId, Session,
-    SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus, Timestamp,
-    WahaAddress, WahaName,
+    AuditOutcome, BusinessProfile, DesiredStatus, OrganizationId, OrganizationState, PhoneNumber, ServerId,
+    Session, SessionConfiguration, SessionCounters, SessionId, SessionName, SessionOrigin, SessionStatus,
+    Timestamp, WahaAddress, WahaName,
 };
-use wahana_store::{StoreError, Tenant, sessions as stored};
+use wahana_store::{StoreError, Tenant, organizations, sessions as stored};
 
 use crate::{Operator, ServiceError, Services, audit, sync::observation, upstream::unreadable_for_operator};
 
@@ -51,6 +51,9 @@ pub struct AssignmentOutcome {
 }
 
 const OPERATION: &str = "platform.sessions.assign";
+const CLOSED: &str = "the organization is closed";
+const ERASED: &str = "a session with this name was erased with its organization less than three days ago, and WAHA may \
+                      still tell of that one";
 
 /// The sessions that belong to nobody, on one server or on all of them.
 pub async fn unassigned(
@@ -188,13 +191,25 @@ async fn plan_one(
         .waha_names_on_server(server)
         .await?
         .contains(&assignment.waha_name);
+    let address = WahaAddress {
+        server,
+        name: WahaName::adopted(assignment.waha_name.clone()),
+    };
+    let was_erased = tx.is_waha_name_erased(&address).await?;
+    let organization = tx.organization(assignment.organization).await?;
     let tenant = tx.tenant(assignment.organization).await?;
     drop(tx);
-    let Some(tenant) = tenant else {
+    let (Some(tenant), Some(organization)) = (tenant, organization) else {
         return Ok(Err("there is no such organization".to_owned()));
     };
+    if organization.state == OrganizationState::Closed {
+        return Ok(Err(CLOSED.to_owned()));
+    }
     if is_assigned {
         return Ok(Err("this session is assigned already".to_owned()));
+    }
+    if was_erased {
+        return Ok(Err(ERASED.to_owned()));
     }
     let session = adopted(assignment, tenant, server, found, listed.asked_at);
     let sooner = earlier
@@ -284,6 +299,11 @@ async fn give(
     session: &Session,
 ) -> Result<Result<SessionId, String>, ServiceError> {
     let tx = services.store.write(tenant).await?;
+    // Nobody closes it meanwhile.
+    let organization = organizations::get_locked(&tx).await?;
+    if organization.is_none_or(|organization| organization.state == OrganizationState::Closed) {
+        return Ok(Err(CLOSED.to_owned()));
+    }
     match stored::insert(&tx, session).await {
         Ok(()) => {}
         // Somebody was faster, or the name was used by a session that was deleted since.

@@ -50,7 +50,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Silent processes are kept for so long, for whoever looks into what happened.
 const SILENT_PROCESSES_DAYS: u32 = 1;
 /// Longer than WAHA tells of the same thing again: events that are older than a day and a bit are refused.
-const ERASED_MESSAGES_DAYS: u32 = 3;
+const ERASED_DAYS: u32 = 3;
 const DAY: Duration = Duration::from_hours(24);
 /// The operation under which the audit log says that entries of it were deleted.
 const AUDIT_OPERATION: &str = "retention.audit_entries";
@@ -73,10 +73,13 @@ enum What {
     IdempotencyKeys,
     Erasures,
     ErasedMessages,
+    ErasedWahaNames,
     Exports,
     Messages(OrganizationId),
     /// What messages say, of an organization that does not keep it.
     Texts(OrganizationId),
+    /// What receivers answered when they were told of messages, of such an organization.
+    Answers(OrganizationId),
     /// What messages say that no organization keeps, and that was told.
     ToldTexts,
     /// Of an organization, or of none.
@@ -163,7 +166,7 @@ async fn organizations(services: &Services, offset: u64) -> Result<Vec<Organizat
 }
 
 /// What the platform keeps for how long.
-fn own_rules(settings: &RetentionSettings) -> [Rule; 15] {
+fn own_rules(settings: &RetentionSettings) -> [Rule; 16] {
     [
         (What::Events, settings.events_days),
         (What::OrganizationEvents, settings.organization_events_days),
@@ -178,7 +181,8 @@ fn own_rules(settings: &RetentionSettings) -> [Rule; 15] {
         // They say themselves when they end.
         (What::IdempotencyKeys, 0),
         (What::Erasures, settings.jobs_days),
-        (What::ErasedMessages, ERASED_MESSAGES_DAYS),
+        (What::ErasedMessages, ERASED_DAYS),
+        (What::ErasedWahaNames, ERASED_DAYS),
         (What::Exports, settings.jobs_days),
         (What::AuditEntries(None), settings.audit_days),
     ]
@@ -193,7 +197,12 @@ fn rules_of(organization: &Organization) -> impl Iterator<Item = Rule> {
     ]
     .into_iter()
     .filter_map(|(what, days)| Some((what, u32::try_from(days?).ok()?)))
-    .chain((!organization.keeps_message_texts).then_some((What::Texts(organization.id), 0)))
+    .chain(
+        [What::Texts(organization.id), What::Answers(organization.id)]
+            .into_iter()
+            .filter(|_| !organization.keeps_message_texts)
+            .map(|what| (what, 0)),
+    )
 }
 
 /// Deletes until nothing is left to delete, each batch in a transaction of its own; says whether it came to
@@ -230,8 +239,10 @@ async fn delete(tx: &PlatformTx, (what, days): Rule) -> Result<u64, JobError> {
         What::Erasures => tx.delete_ended_erasures(before, BATCH).await,
         What::Exports => tx.delete_exports(before, BATCH).await,
         What::ErasedMessages => tx.forget_erased_messages(before, BATCH).await,
+        What::ErasedWahaNames => tx.forget_erased_waha_names(before, BATCH).await,
         What::Messages(organization) => tx.delete_messages(organization, before, BATCH).await,
         What::Texts(organization) => tx.delete_unkept_contents(organization, BATCH).await,
+        What::Answers(organization) => tx.forget_unkept_answers(organization, BATCH).await,
         What::ToldTexts => tx.delete_told_texts(before, BATCH).await,
         What::AuditEntries(organization) => {
             // Whole days, so that the log has one entry about a day and not one for each hour.

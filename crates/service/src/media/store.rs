@@ -117,6 +117,11 @@ impl MediaStore {
         self.0.delete(key).await
     }
 
+    /// Deletes everything of an organization, also what is just being written.
+    pub(crate) async fn delete_all_of(&self, organization: OrganizationId) -> Result<(), MediaStoreError> {
+        self.0.delete_all_of(organization).await
+    }
+
     /// What is there of an organization whose names end with these two digits, for who looks for what nobody
     /// needs.
     pub(crate) async fn list(

@@ -16,16 +16,19 @@ use wahana_store::{
     messages::{self, HistoryQuery, MessageContent, NewMessage, Requester, SendLease},
     organizations::{self, OrganizationChange},
     usage,
+    webhooks::AttemptOutcome,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
 use crate::{
     export::{ROOM, export},
+    receiver::Receiver,
     world::{CHAT, Place, START, World},
 };
 
 on_both_databases!(
     nothing_is_left_of_messages_that_are_past_their_time,
+    nothing_is_left_of_texts_that_are_not_kept_any_more,
     nothing_is_left_of_a_chat_that_was_erased,
     an_erasure_waits_for_what_is_being_sent_and_touches_nobody_else,
     an_erasure_goes_past_what_it_cannot_read,
@@ -66,7 +69,7 @@ pub(crate) async fn send(world: &World<'_>, place: &Place) {
 pub(crate) async fn keep(tx: &TenantTx, message: &OutgoingMessage, text: &str) {
     let content = MessageContent {
         text: Some(text.to_owned()),
-        details: None,
+        details: Some(json!({"mentions": ["15550003333@c.us"]}).to_string()),
     };
     let new = NewMessage {
         message,
@@ -103,7 +106,6 @@ pub(crate) async fn everything(world: &World<'_>) -> Vec<u8> {
         }
         return found.into_bytes();
     }
-    db.execute_unguarded("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let settings = db.settings();
     let path = settings
         .url
@@ -144,15 +146,45 @@ async fn nothing_is_left_of_messages_that_are_past_their_time(db: &TestDatabase)
     };
     organizations::update(&tx, &change).await.unwrap();
     tx.commit().await.unwrap();
+    let receiver = Receiver::of(&world, &place).await;
     for key in ["A", "B"] {
         send(&world, &place).await;
         world.receive_and_tell(&place, key, FILE.as_bytes()).await;
     }
     world.fetch().await;
-    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER]);
+    // What it answers stays with deliveries that are tried again.
+    let again = AttemptOutcome::RetryAt(START.plus(Duration::from_hours(9 * 24)));
+    receiver.answer(&world, &place, OTHER, again).await;
+    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER, OTHER]);
     world.clock.advance(Duration::from_hours(4 * 24));
     world.tidy().await;
     assert!(found(&world).await.is_empty(), "{:?}", found(&world).await);
+}
+
+async fn nothing_is_left_of_texts_that_are_not_kept_any_more(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    let receiver = Receiver::of(&world, &place).await;
+    send(&world, &place).await;
+    world.receive_and_tell(&place, "A", FILE.as_bytes()).await;
+    world.fetch().await;
+    receiver
+        .answer(&world, &place, OTHER, AttemptOutcome::Delivered)
+        .await;
+    assert_eq!(found(&world).await, [SENT, RECEIVED, FILE, NUMBER, OTHER]);
+    let tx = world.store.write(place.tenant).await.unwrap();
+    let change = OrganizationChange {
+        keeps_message_texts: Some(false),
+        ..Default::default()
+    };
+    organizations::update(&tx, &change).await.unwrap();
+    tx.commit().await.unwrap();
+    world.tidy().await;
+    assert_eq!(
+        found(&world).await,
+        [FILE, NUMBER],
+        "neither texts nor what was answered to them"
+    );
 }
 
 /// Somebody asks for the chat to be erased.

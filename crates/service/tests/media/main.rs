@@ -13,4 +13,6 @@ mod fetching;
 mod keeping;
 mod links;
 mod organization_erasure;
+mod organization_remains;
+mod receiver;
 mod world;

@@ -10,6 +10,7 @@ pub(crate) mod access_token;
 pub(crate) mod access_token_session;
 pub(crate) mod audit_entry;
 pub(crate) mod erased_message;
+pub(crate) mod erased_waha_name;
 pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod idempotency_key;

@@ -11,6 +11,7 @@ pub struct Model {
     pub rows: i64,
     pub created_at: i64,
     pub finished_at: Option<i64>,
+    pub waits_for: Option<String>,
 }
 
 /// No relations: every query says its own conditions, so that none escapes the organization.

@@ -66,6 +66,7 @@ fn of_entities() -> Schema {
     add_entity::<access_token_session::Entity>(&mut schema);
     add_entity::<audit_entry::Entity>(&mut schema);
     add_entity::<erased_message::Entity>(&mut schema);
+    add_entity::<erased_waha_name::Entity>(&mut schema);
     add_entity::<erasure::Entity>(&mut schema);
     add_entity::<export::Entity>(&mut schema);
     add_entity::<organization_erasure::Entity>(&mut schema);

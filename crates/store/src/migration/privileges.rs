@@ -66,7 +66,7 @@ const fn platform_only(table: &'static str) -> TablePrivileges {
 }
 
 /// Every table of wahana's.
-pub(crate) const TABLES: [TablePrivileges; 35] = [
+pub(crate) const TABLES: [TablePrivileges; 36] = [
     TablePrivileges {
         table: "organizations",
         // Not its state nor its limits, which are the platform's to set.
@@ -169,6 +169,7 @@ pub(crate) const TABLES: [TablePrivileges; 35] = [
     platform_only("password_resets"),
     platform_only("waha_servers"),
     platform_only("organization_erasures"),
+    platform_only("erased_waha_names"),
 ];
 
 /// Makes the roles where they are absent, and sets privileges and policies anew.

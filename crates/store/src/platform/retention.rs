@@ -13,9 +13,9 @@ use super::PlatformTx;
 use crate::{
     StoreError,
     entity::{
-        audit_entry, erased_message, erasure, export, idempotency_key, job, message, message_content,
-        message_usage, organization_event, password_reset, process, session_activity, session_transition,
-        sign_in, waha_event, webhook_delivery, webhook_endpoint,
+        audit_entry, erased_message, erased_waha_name, erasure, export, idempotency_key, job, message,
+        message_content, message_usage, organization_event, password_reset, process, session_activity,
+        session_transition, sign_in, waha_event, webhook_attempt, webhook_delivery, webhook_endpoint,
     },
     transaction::within_database,
 };
@@ -134,7 +134,19 @@ impl PlatformTx {
             .all(&self.transaction)
             .await?;
         self.end_media_of(&due).await?;
-        // With what receivers answered when they were told.
+        // With what receivers answered when they were told, also those that are tried again.
+        let told = Query::select()
+            .column(webhook_delivery::Column::Id)
+            .from(webhook_delivery::Entity)
+            .and_where(webhook_delivery::Column::OrganizationId.eq(organization.as_uuid()))
+            .and_where(webhook_delivery::Column::MessageId.is_in(due.iter().copied()))
+            .take();
+        webhook_attempt::Entity::update_many()
+            .col_expr(webhook_attempt::Column::Answer, Expr::value(None::<String>))
+            .filter(webhook_attempt::Column::OrganizationId.eq(organization.as_uuid()))
+            .filter(webhook_attempt::Column::DeliveryId.in_subquery(told))
+            .exec(&self.transaction)
+            .await?;
         webhook_delivery::Entity::delete_many()
             .filter(webhook_delivery::Column::MessageId.is_in(due.iter().copied()))
             .filter(Expr::cust("state <> 'waiting'"))
@@ -171,6 +183,39 @@ impl PlatformTx {
             .add(Column::MessageId.not_in_subquery(needed));
         self.delete_batch::<Entity>(Column::MessageId, condition, limit)
             .await
+    }
+
+    /// Forgets what receivers answered when they were told of messages, of an organization that does not keep what these
+    /// say: they may repeat it. Says how many answers. Not the organization's transaction, as above.
+    pub async fn forget_unkept_answers(
+        &self,
+        organization: OrganizationId,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use webhook_attempt::{Column, Entity};
+        let of_messages = Query::select()
+            .column(webhook_delivery::Column::Id)
+            .from(webhook_delivery::Entity)
+            .and_where(webhook_delivery::Column::OrganizationId.eq(organization.as_uuid()))
+            .and_where(webhook_delivery::Column::MessageId.is_not_null())
+            .take();
+        let due: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::OrganizationId.eq(organization.as_uuid()))
+            .filter(Column::Answer.is_not_null())
+            .filter(Column::DeliveryId.in_subquery(of_messages))
+            .limit(within_database(limit))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        let forgotten = Entity::update_many()
+            .col_expr(Column::Answer, Expr::value(None::<String>))
+            .filter(Column::OrganizationId.eq(organization.as_uuid()))
+            .filter(Column::Id.is_in(due))
+            .exec(&self.transaction)
+            .await?;
+        Ok(forgotten.rows_affected)
     }
 
     /// Deletes texts that no organization keeps and whose time was over then, as soon as no webhook is still to be
@@ -248,6 +293,14 @@ impl PlatformTx {
     /// Forgets by what messages of every organization are known that were erased before then; says how many.
     pub async fn forget_erased_messages(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         use erased_message::{Column, Entity};
+        let condition = Column::ErasedAt.lt(before.as_micros()).into();
+        self.delete_batch::<Entity>(Column::ErasedAt, condition, limit)
+            .await
+    }
+
+    /// Forgets which names on WAHA servers were erased before then with their organizations; says how many.
+    pub async fn forget_erased_waha_names(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use erased_waha_name::{Column, Entity};
         let condition = Column::ErasedAt.lt(before.as_micros()).into();
         self.delete_batch::<Entity>(Column::ErasedAt, condition, limit)
             .await

@@ -408,11 +408,10 @@ async fn what_receivers_were_told_of_calls_goes_with_their_answers(db: &TestData
     let tx = world.read(&world.a).await;
     let found = erasures::events_of(&tx, &chat(), 0, 100).await.unwrap();
     drop(tx);
-    let [call] = found.naming[..] else {
-        panic!("one call is of the chat: {found:?}");
-    };
-    let tx = job.write(&world).await;
-    let erased = erasures::erase_from_events(&tx, job.erasure, &chat(), &found.naming);
+    assert_eq!(found.naming.len(), 1, "one call is of the chat: {found:?}");
+    let call = found.naming[0];
+    let (tx, chat) = (job.write(&world).await, chat());
+    let erased = erasures::erase_from_events(&tx, job.erasure, &chat, &found.naming);
     assert_eq!(erased.await.unwrap(), 1);
     tx.commit().await.unwrap();
     let left = kept_deliveries(db).await;

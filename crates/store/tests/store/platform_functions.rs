@@ -46,8 +46,12 @@ erasures::count_erased_rows
 erasures::delete_of_organization
 erasures::end_media_of_organization
 erasures::finish_organization_erasure
-erasures::is_organization_busy
+erasures::forget_organization
+erasures::has_leftovers
+erasures::is_organization_sending
+erasures::is_waha_name_erased
 erasures::organization_erasure
+erasures::set_organization_erasure_wait
 events::sessions_with_waiting_events
 events::store_events
 exports::give_up_export
@@ -137,6 +141,8 @@ retention::delete_silent_processes
 retention::delete_told_texts
 retention::delete_unkept_contents
 retention::forget_erased_messages
+retention::forget_erased_waha_names
+retention::forget_unkept_answers
 secrets::keys_in_use
 secrets::reencrypt_secrets
 servers::insert_server

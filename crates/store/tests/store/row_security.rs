@@ -23,13 +23,14 @@ const OWNED: [(&str, &str); 13] = [
     ("webhook_attempts", "organization_id"),
 ];
 /// What it may not even name.
-const PLATFORM_ONLY: [&str; 7] = [
+const PLATFORM_ONLY: [&str; 8] = [
     "user_passwords",
     "platform_tokens",
     "sign_ins",
     "password_resets",
     "waha_servers",
     "organization_erasures",
+    "erased_waha_names",
     "seaql_migrations",
 ];
 const TENANT: &str = "wahana_tenant";

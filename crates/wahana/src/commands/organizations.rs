@@ -162,12 +162,14 @@ struct ErasureRow {
     id: OrganizationId,
     state: &'static str,
     rows: u64,
+    waits_for: Option<String>,
     created_at: Timestamp,
     finished_at: Option<Timestamp>,
 }
 
 impl Row for ErasureRow {
-    const COLUMNS: &'static [&'static str] = &["ID", "STATE", "ROWS DELETED", "ASKED FOR", "DONE"];
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "STATE", "ROWS DELETED", "ASKED FOR", "DONE", "WAITS FOR"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -176,6 +178,7 @@ impl Row for ErasureRow {
             self.rows.to_string(),
             self.created_at.to_string(),
             optional(self.finished_at),
+            optional(self.waits_for.as_deref()),
         ]
     }
 }
@@ -186,6 +189,7 @@ impl From<OrganizationErasure> for ErasureRow {
             id: erasure.organization,
             state: erasure.state(),
             rows: erasure.rows,
+            waits_for: erasure.waits_for,
             created_at: erasure.created_at,
             finished_at: erasure.finished_at,
         }

@@ -24,6 +24,8 @@ pub(crate) struct OrganizationErasureResource {
     state: &'static str,
     /// How many rows were deleted so far.
     rows: u64,
+    /// What it waits for, in words, as long as it does: a WAHA server that is away, for example.
+    waits_for: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When nothing was left; null before.
@@ -36,6 +38,7 @@ impl From<OrganizationErasure> for OrganizationErasureResource {
         Self {
             state: erasure.state(),
             rows: erasure.rows,
+            waits_for: erasure.waits_for,
             created_at: erasure.created_at,
             finished_at: erasure.finished_at,
         }

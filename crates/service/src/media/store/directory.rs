@@ -78,6 +78,13 @@ impl Directory {
         remove(&unfinished(&self.place(key))).await
     }
 
+    pub(super) async fn delete_all_of(&self, organization: OrganizationId) -> Result<(), MediaStoreError> {
+        match fs::remove_dir_all(self.path.join(organization.to_string())).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
     pub(super) async fn list(
         &self,
         organization: OrganizationId,
