@@ -9,8 +9,8 @@ use utoipa::openapi::{
     path::{Operation, ParameterIn},
 };
 
-/// Reads that hand out what lets somebody in, and are logged like changes.
-const AUDITED_READS: [&str; 1] = ["sessions.qr"];
+/// Reads that hand out what lets somebody in, or everything at once, and are logged like changes.
+const AUDITED_READS: [&str; 2] = ["sessions.qr", "exports.file"];
 /// What only reads although its method could change something: it is not logged when it succeeds either.
 const READS_BY_POST: [&str; 1] = ["sessions.sync"];
 
@@ -36,7 +36,7 @@ impl Operations {
         Self(operations.collect())
     }
 
-    /// The operation's name, if refusing it is logged: changes, and reads that hand out secrets.
+    /// The operation's name, if refusing it is logged: changes, and reads that hand out much.
     pub(crate) fn audited(&self, method: &Method, route: &str) -> Option<&str> {
         let name = self.get(method, route)?.name.as_str();
         let is_audited = if is_read(method) {

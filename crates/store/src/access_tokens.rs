@@ -51,6 +51,29 @@ pub async fn page(tx: &TenantTx, offset: u64, limit: u64) -> Result<(Vec<AccessT
         .limit(limit)
         .all()
         .await?;
+    Ok((with_sessions(tx, rows).await?, total))
+}
+
+/// A part of all tokens, also of those that were revoked, in the order of their ids, from behind `after`.
+pub async fn every(
+    tx: &TenantTx,
+    after: Option<&TokenId>,
+    limit: u64,
+) -> Result<Vec<AccessToken>, StoreError> {
+    let rows = tx
+        .find::<access_token::Entity>()
+        .filter(Condition::all().add_option(after.map(|id| access_token::Column::Id.gt(id.as_str()))))
+        .order_by(access_token::Column::Id, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    with_sessions(tx, rows).await
+}
+
+async fn with_sessions(
+    tx: &TenantTx,
+    rows: Vec<access_token::Model>,
+) -> Result<Vec<AccessToken>, StoreError> {
     let ids = rows
         .iter()
         .filter(|row| row.is_limited_to_sessions)
@@ -61,12 +84,7 @@ pub async fn page(tx: &TenantTx, offset: u64, limit: u64) -> Result<(Vec<AccessT
         .order_by(access_token_session::Column::SessionId, Order::Asc)
         .all()
         .await?;
-    Ok((
-        rows.into_iter()
-            .map(|row| from_row(row, &limits))
-            .collect::<Result<_, _>>()?,
-        total,
-    ))
+    rows.into_iter().map(|row| from_row(row, &limits)).collect()
 }
 
 /// One token that was not revoked.

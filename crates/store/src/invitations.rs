@@ -42,6 +42,22 @@ pub async fn open_page(tx: &TenantTx, offset: u64, limit: u64) -> Result<(Vec<In
     Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
 }
 
+/// A part of all invitations, open or not, in the order of their ids, from behind `after`.
+pub async fn every(
+    tx: &TenantTx,
+    after: Option<InvitationId>,
+    limit: u64,
+) -> Result<Vec<Invitation>, StoreError> {
+    let rows = tx
+        .find::<invitation::Entity>()
+        .filter(Condition::all().add_option(after.map(|id| invitation::Column::Id.gt(id.as_uuid()))))
+        .order_by(invitation::Column::Id, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    rows.iter().map(from_row).collect()
+}
+
 /// One invitation, open or not.
 pub async fn get(tx: &TenantTx, id: InvitationId) -> Result<Option<Invitation>, StoreError> {
     let found = tx

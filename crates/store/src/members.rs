@@ -1,6 +1,6 @@
 //! The organization's members.
 
-use sea_orm::{ColumnTrait, Order};
+use sea_orm::{ColumnTrait, Condition, Order};
 use wahana_domain::{EmailAddress, Member, Membership, Role, Timestamp, User, UserId};
 
 use crate::{
@@ -20,6 +20,18 @@ pub async fn page(tx: &TenantTx, offset: u64, limit: u64) -> Result<(Vec<Member>
         .all()
         .await?;
     Ok((with_users(tx, &memberships).await?, total))
+}
+
+/// A part of all members, in the order of their ids, from behind `after`.
+pub async fn every(tx: &TenantTx, after: Option<UserId>, limit: u64) -> Result<Vec<Member>, StoreError> {
+    let memberships = tx
+        .find::<membership::Entity>()
+        .filter(Condition::all().add_option(after.map(|id| membership::Column::UserId.gt(id.as_uuid()))))
+        .order_by(membership::Column::UserId, Order::Asc)
+        .limit(limit)
+        .all()
+        .await?;
+    with_users(tx, &memberships).await
 }
 
 /// One member.

@@ -53,8 +53,9 @@ impl ExportResource {
 
 /// Exports everything that wahana keeps of the organization.
 ///
-/// The organization, its members, sessions, messages with what they say, and audit log, as lines of JSON; without
-/// secrets, and without the bytes of files. It goes on in the background.
+/// The organization, its members, invitations, tokens, webhooks, sessions, messages with what they say, and audit log,
+/// as lines of JSON; without secrets, and without the bytes of files. It takes the place of the export before. It goes
+/// on in the background.
 #[utoipa::path(
     post, path = "/api/waha/exports", operation_id = "exports.create", tag = "exports",
     responses((status = ACCEPTED, body = Envelope<ExportResource>), (status = "4XX", body = ErrorBody)),
@@ -85,7 +86,7 @@ pub(crate) async fn get(
 
 /// The file of an export, or a part of it.
 ///
-/// While it is made this is 409, and when it is not kept any more 404.
+/// While it is made this is 409, and when it is not kept any more 404. The audit log says who fetched it.
 #[utoipa::path(
     get, path = "/api/waha/exports/{exportId}/file", operation_id = "exports.file", tag = "exports",
     params(

@@ -22,7 +22,7 @@ impl Operation {
     /// Whether it leaves a row in the audit log, also when it is refused.
     pub(crate) fn is_audited(&self) -> bool {
         match self.id.as_str() {
-            "sessions.qr" => true,
+            "sessions.qr" | "exports.file" => true,
             "sessions.sync" => false,
             _ => self.method != Method::GET,
         }

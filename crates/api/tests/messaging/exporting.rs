@@ -56,6 +56,20 @@ async fn an_organization_is_exported_in_the_background() {
             .iter()
             .any(|line| line["type"] == "message" && line["data"]["text"] == "Hello")
     );
+    let log = wahana.ask("/api/waha/audit-log", &[]).await.data();
+    let fetched = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["operation"] == "exports.file");
+    assert!(
+        fetched.clone().any(|entry| entry["outcome"] == "success"),
+        "{log}"
+    );
+    assert!(
+        fetched.clone().any(|entry| entry["outcome"] == "failure"),
+        "{log}"
+    );
     let next = wahana.call("POST", "exports").await;
     assert_ne!(next.json()["data"]["id"], asked["id"], "the first is done");
 }

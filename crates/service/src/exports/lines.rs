@@ -6,14 +6,19 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
-use wahana_domain::{AuditEntry, ExportId, MediaFile, Member, Organization, SessionId};
+use url::Url;
+use wahana_domain::{
+    AccessToken, AuditEntry, ExportId, Invitation, InvitationId, MediaFile, Member, Organization, SessionId,
+    TokenId, UserId, WebhookEndpoint,
+};
 use wahana_store::{
-    Tenant,
+    Tenant, access_tokens,
     audit::{self, AuditQuery, Position},
-    exports, members,
+    exports, invitations, members,
     messages::{self, HistoryPosition, HistoryQuery, KeptMessage},
     organizations,
     sessions::{self, EverySession},
+    webhooks,
 };
 
 use crate::{
@@ -40,10 +45,13 @@ impl<E: Into<JobError>> From<E> for Broken {
 }
 
 /// What is read next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Place {
     Organization,
-    Members(u64),
+    Members(Option<UserId>),
+    Invitations(Option<InvitationId>),
+    Tokens(Option<TokenId>),
+    Webhooks,
     Sessions(Option<SessionId>),
     Messages(Option<HistoryPosition>),
     Audit(Option<Position>),
@@ -112,22 +120,39 @@ impl<'a> Lines<'a> {
     /// The lines of the next part, and what follows it.
     async fn read(&self) -> Result<(Vec<Value>, Place), JobError> {
         let tx = self.services.store.read(self.tenant).await?;
-        Ok(match self.place {
+        Ok(match &self.place {
             Place::Organization => {
                 let found = organizations::get(&tx).await?;
-                (found.iter().map(organization).collect(), Place::Members(0))
+                (found.iter().map(organization).collect(), Place::Members(None))
             }
-            Place::Members(offset) => {
-                let (found, _) = members::page(&tx, offset, PART).await?;
-                let next = if found.is_empty() {
-                    Place::Sessions(None)
-                } else {
-                    Place::Members(offset + found.len() as u64)
-                };
+            Place::Members(after) => {
+                let found = members::every(&tx, *after, PART).await?;
+                let next = found.last().map_or(Place::Invitations(None), |last| {
+                    Place::Members(Some(last.user_id))
+                });
                 (found.iter().map(member).collect(), next)
             }
+            Place::Invitations(after) => {
+                let found = invitations::every(&tx, *after, PART).await?;
+                let next = found
+                    .last()
+                    .map_or(Place::Tokens(None), |last| Place::Invitations(Some(last.id)));
+                (found.iter().map(invitation).collect(), next)
+            }
+            Place::Tokens(after) => {
+                let found = access_tokens::every(&tx, after.as_ref(), PART).await?;
+                let next = found
+                    .last()
+                    .map_or(Place::Webhooks, |last| Place::Tokens(Some(last.id.clone())));
+                (found.iter().map(token).collect(), next)
+            }
+            // There are never many.
+            Place::Webhooks => {
+                let found = webhooks::endpoints(&tx).await?;
+                (found.iter().map(webhook).collect(), Place::Sessions(None))
+            }
             Place::Sessions(after) => {
-                let found = sessions::every(&tx, after, PART).await?;
+                let found = sessions::every(&tx, *after, PART).await?;
                 let next = found.last().map_or(Place::Messages(None), |last| {
                     Place::Sessions(Some(last.session.id))
                 });
@@ -135,7 +160,7 @@ impl<'a> Lines<'a> {
             }
             Place::Messages(before) => {
                 let query = HistoryQuery {
-                    before,
+                    before: *before,
                     ..HistoryQuery::default()
                 };
                 let found = messages::history(&tx, &query, PART).await?;
@@ -149,7 +174,7 @@ impl<'a> Lines<'a> {
             }
             Place::Audit(before) => {
                 let query = AuditQuery {
-                    before,
+                    before: *before,
                     ..AuditQuery::default()
                 };
                 let found = audit::page(&tx, &query, PART).await?;
@@ -195,10 +220,71 @@ fn organization(organization: &Organization) -> Value {
         "restarts_silent_sessions": organization.restarts_silent_sessions,
         "resends_lost_messages": organization.resends_lost_messages,
         "keeps_message_texts": organization.keeps_message_texts,
+        "limits": {
+            "sessions": organization.limits.sessions,
+            "messages_per_minute": organization.limits.messages_per_minute,
+            "messages_per_hour": organization.limits.messages_per_hour,
+            "media_per_minute": organization.limits.media_per_minute,
+            "media_per_hour": organization.limits.media_per_hour,
+            "requests_per_minute": organization.limits.requests_per_minute,
+            "organization_messages_per_minute": organization.limits.organization_messages_per_minute,
+            "organization_messages_per_hour": organization.limits.organization_messages_per_hour,
+            "monthly_messages": organization.limits.monthly_messages,
+            "queued_messages": organization.limits.queued_messages,
+        },
         "created_at": organization.created_at,
         "updated_at": organization.updated_at,
     });
     line("organization", data)
+}
+
+fn invitation(invitation: &Invitation) -> Value {
+    let data = json!({
+        "id": invitation.id,
+        "email": invitation.email,
+        "role": invitation.role,
+        "invited_by": invitation.invited_by,
+        "expires_at": invitation.expires_at,
+        "accepted_at": invitation.accepted_at,
+        "revoked_at": invitation.revoked_at,
+        "created_at": invitation.created_at,
+    });
+    line("invitation", data)
+}
+
+fn token(token: &AccessToken) -> Value {
+    let data = json!({
+        "id": token.id,
+        "user_id": token.user_id,
+        "name": token.name,
+        "abilities": token.abilities.to_list(),
+        "sessions": token.sessions,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+        "revoked_at": token.revoked_at,
+        "created_at": token.created_at,
+    });
+    line("token", data)
+}
+
+fn webhook(endpoint: &WebhookEndpoint) -> Value {
+    // What follows the host often lets in whoever knows it.
+    let origin = Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization());
+    let data = json!({
+        "id": endpoint.id,
+        "origin": origin.ok(),
+        "description": endpoint.description,
+        "style": endpoint.style.as_str(),
+        "events": endpoint.events,
+        "sessions": endpoint.sessions,
+        "header_names": endpoint.header_names,
+        "state": endpoint.state.as_str(),
+        "disabled_reason": endpoint.disabled_reason,
+        "created_by": endpoint.created_by,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    });
+    line("webhook", data)
 }
 
 fn member(member: &Member) -> Value {
@@ -260,9 +346,22 @@ fn message(message: &KeptMessage) -> Value {
         "sender": message.sender,
         "reply_to": message.reply_to,
         "text": message.text,
+        "mentions": mentions(message),
         "media": message.media.as_ref().map(media),
+        "reason": message.reason,
+        "requested_by": message.requested_by,
+        "token_id": message.token_id,
+        "expires_at": message.expires_at,
+        "created_at": message.created_at,
     });
     line("message", data)
+}
+
+/// Who is mentioned in a message that was sent.
+fn mentions(message: &KeptMessage) -> Value {
+    let details = message.details.as_deref().map(serde_json::from_str::<Value>);
+    let mentions = details.and_then(|details| details.ok()?.get_mut("mentions").map(Value::take));
+    mentions.unwrap_or_else(|| json!([]))
 }
 
 /// A file without its bytes, which are fetched by its message.

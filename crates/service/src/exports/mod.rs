@@ -87,7 +87,11 @@ pub async fn file(
     if file.expires_at.is_none_or(|at| at <= services.now()) {
         return Err(ServiceError::MediaNotKept);
     }
-    MessageMedia::of(file)
+    let file = MessageMedia::of(file)?;
+    let tx = services.store.write(access.tenant()).await?;
+    audit::record_success(&tx, access.context(), "exports.file").await?;
+    tx.commit().await?;
+    Ok(file)
 }
 
 /// Makes an export. It is made anew whenever it is interrupted.

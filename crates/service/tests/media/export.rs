@@ -5,17 +5,18 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 use wahana_domain::{
     ActorKind, AuditEntry, AuditEntryId, AuditOutcome, EmailAddress, Erasure, ErasureId, Export, ExportId,
-    ExportState, JobState, Membership, ProcessId, Role, Secret, UserId,
+    ExportState, Invitation, InvitationId, JobState, Membership, ProcessId, Role, Secret, UserId,
 };
 use wahana_store::{
-    NewUser, Tenant, TenantTx, access_tokens, audit, erasures, exports,
+    NewUser, Tenant, TenantTx, access_tokens, audit, erasures, exports, invitations,
     jobs::{self, NewJob},
-    media_files,
+    media_files, webhooks,
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases, rows};
 
 use crate::{
     erasure::{ask, erasure, keep, send},
+    receiver::{PATH, endpoint},
     world::{Place, World},
 };
 
@@ -109,6 +110,21 @@ async fn fill(world: &World<'_>, place: &Place, text: &str, email: &str) -> Secr
     let token = rows::token(organization, user, tx.now());
     access_tokens::insert(&tx, &token, &secret.hash()).await.unwrap();
     keep(&tx, &rows::message(place.session, tx.now()), text).await;
+    let invitation = Invitation {
+        id: InvitationId::new(),
+        organization_id: organization,
+        email: EmailAddress::parse(&format!("invited-{email}")).unwrap(),
+        role: Role::Agent,
+        invited_by: Some(user),
+        expires_at: tx.now(),
+        accepted_at: None,
+        revoked_at: None,
+        created_at: tx.now(),
+    };
+    invitations::insert(&tx, &invitation, &secret.hash())
+        .await
+        .unwrap();
+    webhooks::insert(&tx, &endpoint()).await.unwrap();
     let entry = AuditEntry {
         id: AuditEntryId::new(),
         organization_id: Some(organization),
@@ -154,10 +170,13 @@ async fn an_export_has_everything_of_its_organization_and_nothing_else(db: &Test
     let expected = [
         ("audit_entry", 1),
         ("end", 1),
+        ("invitation", 1),
         ("member", 1),
         ("message", MESSAGES),
         ("organization", 1),
         ("session", 1),
+        ("token", 1),
+        ("webhook", 1),
     ];
     assert_eq!(kinds, BTreeMap::from(expected));
     let last = lines.last().unwrap();
@@ -170,6 +189,24 @@ async fn an_export_has_everything_of_its_organization_and_nothing_else(db: &Test
     };
     let sent = message(&|data| data["direction"] == "outgoing");
     assert_eq!((&sent["text"], &sent["status"]), (&json!(TEXT), &json!("queued")));
+    assert_eq!(sent["mentions"], json!(["15550003333@c.us"]));
+    assert!(
+        sent["requested_by"].is_string() && sent["created_at"].is_string(),
+        "{sent}"
+    );
+    let of_kind = |kind: &str| {
+        let found = lines.iter().find(|line| line["type"] == kind);
+        &found.unwrap()["data"]
+    };
+    assert!(
+        of_kind("organization")["limits"]
+            .as_object()
+            .unwrap()
+            .contains_key("sessions")
+    );
+    assert_eq!(of_kind("invitation")["email"], "invited-owner@alpha.example");
+    assert_eq!(of_kind("token")["user_id"], of_kind("member")["user_id"]);
+    assert_eq!(of_kind("webhook")["origin"], "https://receiver.example");
     let received = message(&|data| data["direction"] == "incoming");
     assert_eq!(received["media"]["filename"], "offer.pdf");
     assert_eq!(received["media"]["size"], 15);
@@ -184,6 +221,8 @@ async fn an_export_has_everything_of_its_organization_and_nothing_else(db: &Test
         &world.sim.base_url(),
         "bytes of a file",
         secret.expose(),
+        PATH,
+        "whsec_",
         "password",
         "hash",
     ] {

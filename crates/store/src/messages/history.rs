@@ -6,7 +6,9 @@ use sea_orm::{
     ColumnTrait, Condition, Order,
     sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr},
 };
-use wahana_domain::{DeliveryStatus, Direction, MediaFile, MessageId, MessageKind, SessionId, Timestamp};
+use wahana_domain::{
+    DeliveryStatus, Direction, MediaFile, MessageId, MessageKind, SessionId, Timestamp, UserId,
+};
 
 use crate::{
     StoreError, TenantTx,
@@ -84,8 +86,20 @@ pub struct KeptMessage {
     pub reply_to: Option<String>,
     /// What it says, if it says something and that is kept.
     pub text: Option<String>,
+    /// What else is kept of what was sent, as JSON.
+    pub details: Option<String>,
     /// Its file.
     pub media: Option<MediaFile>,
+    /// Why it stands as it does, in words.
+    pub reason: Option<String>,
+    /// The person for whom it was sent.
+    pub requested_by: Option<UserId>,
+    /// The token with which that was asked for.
+    pub token_id: Option<String>,
+    /// Until when it may be sent.
+    pub expires_at: Option<Timestamp>,
+    /// When it was written down.
+    pub created_at: Timestamp,
 }
 
 /// Texts and chats are people's own.
@@ -125,9 +139,9 @@ pub async fn history(
         .filter(message_content::Column::ForgetAfter.is_null())
         .all()
         .await?;
-    let mut texts: HashMap<_, _> = contents
+    let mut contents: HashMap<_, _> = contents
         .into_iter()
-        .map(|content| (content.message_id, content.text))
+        .map(|content| (content.message_id, content))
         .collect();
     let files = media_files::of_messages(tx, &ids).await?;
     let mut files: HashMap<_, _> = files
@@ -136,9 +150,9 @@ pub async fn history(
         .collect();
     rows.into_iter()
         .map(|row| {
-            let text = texts.remove(&row.id).flatten();
+            let content = contents.remove(&row.id);
             let media = files.remove(&row.id.into());
-            kept(row, text, media)
+            kept(row, content, media)
         })
         .collect()
 }
@@ -194,7 +208,12 @@ fn says(words: &str) -> SimpleExpr {
     Expr::exists(content)
 }
 
-fn kept(row: Model, text: Option<String>, media: Option<MediaFile>) -> Result<KeptMessage, StoreError> {
+fn kept(
+    row: Model,
+    content: Option<message_content::Model>,
+    media: Option<MediaFile>,
+) -> Result<KeptMessage, StoreError> {
+    let (text, details) = content.map_or((None, None), |content| (content.text, content.details));
     let inconsistent = |column| StoreError::Inconsistent {
         table: "messages",
         column,
@@ -216,6 +235,12 @@ fn kept(row: Model, text: Option<String>, media: Option<MediaFile>) -> Result<Ke
         sender: row.sender,
         reply_to: row.reply_to,
         text,
+        details,
         media,
+        reason: row.reason,
+        requested_by: row.user_id.map(UserId::from),
+        token_id: row.token_id,
+        expires_at: row.expires_at.map(Timestamp::from_micros),
+        created_at: Timestamp::from_micros(row.created_at),
     })
 }
