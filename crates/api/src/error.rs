@@ -280,6 +280,7 @@ impl From<ServiceError> for ApiError {
             | ServiceError::LinkInvalid
             | ServiceError::Forbidden(_)
             | ServiceError::MediaTooLarge { .. }
+            | ServiceError::MediaTypeNotAllowed { .. }
             | ServiceError::MediaNotKept
             | ServiceError::Conflict { .. }
             | ServiceError::IdempotencyConflict(_)

@@ -3,6 +3,7 @@
 //! A route's arguments say who may call it: `Allowed` and its siblings are the only
 //! way to the permissions that the services ask for. Errors become answers in one place.
 
+mod body_memory;
 mod envelope;
 mod error;
 mod extract;
@@ -20,5 +21,5 @@ mod state;
 
 pub use metrics::{Metrics, MetricsError};
 pub use routes::{metrics_router, openapi, router};
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, UploadLimits};
 pub use state::ApiState;

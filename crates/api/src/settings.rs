@@ -1,5 +1,7 @@
 //! How the HTTP side is set up.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use url::Url;
 
@@ -20,8 +22,38 @@ pub struct ApiSettings {
     pub event_limit: usize,
     /// The largest medium that may be uploaded or fetched, in bytes.
     pub media_limit: usize,
+    /// How uploads are taken in.
+    pub uploads: UploadLimits,
     /// What is counted; `None` if nothing is.
     pub metrics: Option<Metrics>,
+}
+
+/// How bodies that bring a file are taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// How many bytes of files in JSON are in memory at a time; 256 MiB. Forms need none.
+    pub memory: usize,
+    /// How long a request waits for memory; 5 s.
+    pub memory_wait: Duration,
+    /// How long a body may be silent; 30 s.
+    pub silence: Duration,
+    /// How long a whole body may take; 5 min.
+    pub whole: Duration,
+}
+
+impl UploadLimits {
+    const DEFAULT: Self = Self {
+        memory: 256 * 1024 * 1024,
+        memory_wait: Duration::from_secs(5),
+        silence: Duration::from_secs(30),
+        whole: Duration::from_mins(5),
+    };
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl ApiSettings {
@@ -35,6 +67,7 @@ impl ApiSettings {
             body_limit: 1024 * 1024,
             event_limit: 1024 * 1024,
             media_limit: 32 * 1024 * 1024,
+            uploads: UploadLimits::DEFAULT,
             metrics: None,
         }
     }

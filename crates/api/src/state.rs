@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wahana_service::Services;
 
-use crate::{ApiSettings, operations::Operations};
+use crate::{ApiSettings, UploadLimits, body_memory::BodyMemory, operations::Operations};
 
 /// What the routes share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ struct Shared {
     services: Services,
     settings: ApiSettings,
     operations: Operations,
+    body_memory: BodyMemory,
 }
 
 impl ApiState {
@@ -22,7 +23,11 @@ impl ApiState {
     #[must_use]
     pub fn new(services: Services, settings: ApiSettings) -> Self {
         let operations = Operations::of(&crate::openapi());
+        let UploadLimits {
+            memory, memory_wait, ..
+        } = settings.uploads;
         Self(Arc::new(Shared {
+            body_memory: BodyMemory::new(memory, memory_wait),
             services,
             settings,
             operations,
@@ -37,6 +42,11 @@ impl ApiState {
 
     pub(crate) fn settings(&self) -> &ApiSettings {
         &self.0.settings
+    }
+
+    /// The memory for large bodies.
+    pub(crate) fn body_memory(&self) -> &BodyMemory {
+        &self.0.body_memory
     }
 
     pub(crate) fn operations(&self) -> &Operations {

@@ -53,7 +53,7 @@ pub use id::{
 };
 pub use job::{JobState, UnknownJobState};
 pub use locale::{Country, InvalidLocale, Language, TimeZone};
-pub use media::{FileName, InvalidMediaType, MediaType};
+pub use media::{FileName, InvalidMediaType, InvalidMediaTypePattern, MediaType, MediaTypePattern};
 pub use media_file::{InvalidStorageKey, MediaFile, MediaState, StorageKey, StoredBytes};
 pub use message::{DeliveryStatus, Direction, InvalidMessageText, MessageKind, MessageText, OutgoingMessage};
 pub use organization::{Organization, OrganizationLimits, OrganizationState, Retention};

@@ -1,5 +1,7 @@
 //! Files that are sent: what they are and what they are called.
 
+use std::{fmt, str::FromStr};
+
 use crate::{MessageKind, text::is_unprintable};
 
 /// What a file is, such as `image/png`: in lower case and without parameters.
@@ -58,6 +60,61 @@ impl MediaType {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Which media types are meant: one (`image/png`), all of a kind (`image/*`), or all (`*/*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaTypePattern(String);
+
+/// The text names no media types.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be media types such as image/png, all of a kind (image/*), or all there are (*/*)")]
+pub struct InvalidMediaTypePattern;
+
+impl MediaTypePattern {
+    /// All media types.
+    #[must_use]
+    pub fn all() -> Self {
+        Self("*/*".to_owned())
+    }
+
+    /// Whether it means this type.
+    #[must_use]
+    pub fn matches(&self, media_type: &MediaType) -> bool {
+        match self.0.strip_suffix("/*") {
+            Some("*") => true,
+            Some(kind) => media_type
+                .0
+                .split_once('/')
+                .is_some_and(|(of_type, _)| of_type == kind),
+            None => self.0 == media_type.0,
+        }
+    }
+}
+
+impl FromStr for MediaTypePattern {
+    type Err = InvalidMediaTypePattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let MediaType(pattern) = MediaType::parse(text).map_err(|_| InvalidMediaTypePattern)?;
+        let (kind, subtype) = pattern.split_once('/').ok_or(InvalidMediaTypePattern)?;
+        // A star is a character that a type may have, too.
+        let is_pattern = match (kind, subtype) {
+            ("*", subtype) => subtype == "*",
+            (kind, "*") => !kind.contains('*'),
+            (kind, subtype) => !kind.contains('*') && !subtype.contains('*'),
+        };
+        if !is_pattern || text.contains(';') {
+            return Err(InvalidMediaTypePattern);
+        }
+        Ok(Self(pattern))
+    }
+}
+
+impl fmt::Display for MediaTypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -129,6 +186,37 @@ mod tests {
         }
         let long = format!("image/{}", "x".repeat(300));
         assert_eq!(MediaType::parse(&long), Err(InvalidMediaType));
+    }
+
+    #[test]
+    fn patterns_mean_one_type_all_of_a_kind_or_all() {
+        let png = MediaType::parse("image/png").unwrap();
+        for (pattern, matches) in [
+            ("*/*", true),
+            ("image/*", true),
+            (" Image/PNG", true),
+            ("image/jpeg", false),
+            ("video/*", false),
+            ("imag/*", false),
+            ("image/p", false),
+        ] {
+            let pattern: MediaTypePattern = pattern.parse().unwrap();
+            assert_eq!(pattern.matches(&png), matches, "{pattern}");
+        }
+        assert!(MediaTypePattern::all().matches(&MediaType::unknown()));
+        for wrong in [
+            "",
+            "*",
+            "image",
+            "*/png",
+            "im*/*",
+            "image/p*",
+            "image/*;q=1",
+            "**/*",
+        ] {
+            let parsed: Result<MediaTypePattern, _> = wrong.parse();
+            assert_eq!(parsed, Err(InvalidMediaTypePattern), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use wahana_domain::{ErrorCode, MessageId, SessionId, SessionName, SessionStatus};
+use wahana_domain::{
+    ErrorCode, MediaType, MediaTypePattern, MessageId, SessionId, SessionName, SessionStatus,
+};
 use wahana_store::{StoreError, Uniqueness};
 
 use crate::{FieldErrors, limits::Allowance, media::store::MediaStoreError};
@@ -28,6 +30,14 @@ pub enum ServiceError {
     MediaTooLarge {
         /// The largest that is allowed, in bytes.
         limit: usize,
+    },
+    /// Files of this type may not be sent here.
+    #[error("Files of the type {} cannot be sent here. Allowed are {}.", .media_type.as_str(), list(.allowed))]
+    MediaTypeNotAllowed {
+        /// The type.
+        media_type: MediaType,
+        /// What may be sent.
+        allowed: Vec<MediaTypePattern>,
     },
     /// The file of a message is not there: its time has ended, WAHA had forgotten it, or it is too large to be
     /// kept.
@@ -162,6 +172,7 @@ impl ServiceError {
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::Invalid(_) => ErrorCode::ValidationError,
             Self::MediaTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::MediaTypeNotAllowed { .. } => ErrorCode::UnsupportedMediaType,
             Self::Conflict {
                 kind: Conflict::SessionAlreadyExists,
                 ..
@@ -187,6 +198,12 @@ impl ServiceError {
             Self::Store(_) | Self::Internal(_) => ErrorCode::InternalServerError,
         }
     }
+}
+
+/// Patterns as they stand in a sentence.
+fn list(patterns: &[MediaTypePattern]) -> String {
+    let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+    patterns.join(", ")
 }
 
 impl From<StoreError> for ServiceError {

@@ -196,6 +196,18 @@ pub(crate) async fn end_of(tx: &TenantTx, messages: &[uuid::Uuid]) -> Result<(),
     Ok(())
 }
 
+/// Ends the file of a message that is never sent.
+pub async fn end_of_message(tx: &TenantTx, message: MessageId) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::State, MediaState::Expired.as_str())
+        .set(Column::Filename, None::<String>)
+        .filter(Column::MessageId.eq(message.as_uuid()))
+        .filter(Column::State.eq(MediaState::Stored.as_str()))
+        .run()
+        .await?;
+    Ok(())
+}
+
 /// Ends these files.
 pub(crate) async fn end(tx: &TenantTx, files: &[uuid::Uuid]) -> Result<(), StoreError> {
     tx.update::<Entity>()

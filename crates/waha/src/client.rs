@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ConfigError, LostAnswer, WahaError};
+use crate::file_content::JsonWithFile;
 use crate::guard::Guard;
 use crate::http::{self, HttpClient};
 use crate::refusal;
@@ -197,7 +198,18 @@ impl WahaClient {
 
     async fn head(&self, call: Call<'_>) -> Result<Response, WahaError> {
         let idle = self.limit(call.kind).idle;
-        let response = self.server.http.send(self.request(call)?, idle).await?;
+        let file = match &call.body {
+            Some(CallBody::WithFile(body)) => Some(body.failure()),
+            _ => None,
+        };
+        let sent = self.server.http.send(self.request(call)?, idle).await;
+        let response = sent.map_err(|error| match file {
+            // The request ended before the length that it announced, so nobody can have taken it for one.
+            Some(file) if file.is_there() => WahaError::NotSendable {
+                what: "the file cannot be read to its end",
+            },
+            _ => error,
+        })?;
         let status = response.status().as_u16();
         match status {
             200..=299 => Ok(response),
@@ -232,13 +244,20 @@ impl WahaClient {
             headers.insert(API_KEY, self.server.api_key.clone());
         }
         if let Some(body) = call.body {
-            if body.len() as u64 > self.server.request_limit {
+            let length = body.length();
+            if length > self.server.request_limit {
                 return Err(WahaError::NotSendable {
                     what: "the request is larger than WAHA accepts",
                 });
             }
             headers.insert(CONTENT_TYPE, JSON);
-            *request.body_mut() = Some(body.into());
+            *request.body_mut() = Some(match body {
+                CallBody::Whole(bytes) => bytes.into(),
+                CallBody::WithFile(body) => {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+                    reqwest::Body::wrap_stream(body.into_stream())
+                }
+            });
         }
         Ok(request)
     }
@@ -290,10 +309,26 @@ pub(crate) struct Call<'a> {
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
+    body: Option<CallBody>,
     accept: HeaderValue,
     with_key: bool,
     kind: CallKind,
+}
+
+/// What a call says.
+enum CallBody {
+    Whole(Vec<u8>),
+    /// Which is read while it is sent.
+    WithFile(JsonWithFile),
+}
+
+impl CallBody {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::WithFile(body) => body.length(),
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -367,8 +402,14 @@ impl<'a> Call<'a> {
         serde_json::to_writer(&mut bytes, body).map_err(|_| WahaError::NotSendable {
             what: "the request cannot be expressed in JSON",
         })?;
-        self.body = Some(bytes);
+        self.body = Some(CallBody::Whole(bytes));
         Ok(self)
+    }
+
+    /// Adds a JSON body with a file in it.
+    pub(crate) fn file_body(mut self, body: JsonWithFile) -> Self {
+        self.body = Some(CallBody::WithFile(body));
+        self
     }
 
     /// The encoded path. Empty and dot segments would change which path is asked for, even percent-encoded.

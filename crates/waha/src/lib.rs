@@ -35,6 +35,7 @@ mod contacts;
 mod content;
 mod error;
 pub mod events;
+mod file_content;
 mod files;
 mod groups;
 mod guard;
@@ -59,6 +60,7 @@ pub use error::{
     ConfigError, HeldBack, LostAnswer, NumberRestriction, Outcome, RefusalMessage, UnreachableReason,
     WahaError,
 };
+pub use file_content::FileContent;
 pub use files::{FileDownload, FilePath};
 pub use groups::{Group, GroupsQuery};
 pub use guard::{Circuit, Guard, GuardLimits};

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use data_encoding::BASE64;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::client::Call;
 use crate::error::WahaError;
+use crate::file_content::{FileContent, JsonWithFile};
 use crate::timeouts::CallKind;
 use crate::{MessageKey, WahaClient, normalize_chat_id, wire};
 
@@ -29,18 +29,16 @@ pub struct TextToSend<'a> {
 }
 
 /// A file's bytes and what they are.
-#[derive(Clone, Copy)]
 pub struct FileToSend<'a> {
     /// Such as `image/png`.
     pub mimetype: &'a str,
     /// The name that the receiver sees on documents.
     pub filename: Option<&'a str>,
     /// The bytes. WAHA takes 50 MB in base64, so about 37 MB of them.
-    pub data: &'a [u8],
+    pub content: FileContent,
 }
 
 /// A file to send as an image, a video, a voice message or a document.
-#[derive(Clone, Copy)]
 pub struct MediaToSend<'a> {
     /// Where to, see [`TextToSend::chat_id`].
     pub chat_id: &'a str,
@@ -97,13 +95,14 @@ struct TextBody<'a> {
 struct MediaBody<'a> {
     session: &'a str,
     chat_id: &'a str,
-    file: FileBody<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     caption: Option<&'a str>,
     #[serde(rename = "reply_to", skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     convert: Option<bool>,
+    /// Last, because the file's bytes follow what is written here.
+    file: FileBody<'a>,
 }
 
 #[derive(Serialize)]
@@ -118,13 +117,8 @@ struct FileBody<'a> {
     mimetype: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<&'a str>,
-    #[serde(serialize_with = "base64")]
-    data: &'a [u8],
-}
-
-/// Writes base64 piece by piece into the request, without a second copy of it.
-fn base64<S: Serializer>(data: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&BASE64.encode_display(data))
+    /// The last field, and empty here: the bytes come while the request is sent.
+    data: &'static str,
 }
 
 /// All forms of an answer to a send: NOWEB gives WhatsApp's own `key`, GOWS an `id` and `_data`, WEBJS a
@@ -205,27 +199,28 @@ impl WahaClient {
             link_preview: text.link_preview,
             id: text.key,
         };
-        self.send("sendText", &body, session, text.chat_id, text.text.len() + 512)
-            .await
+        let call = Call::post(CallKind::Send, &["api", "sendText"]);
+        let call = call.body_of_size(&body, text.text.len() + 512)?;
+        self.send(call, session, text.chat_id).await
     }
 
     /// Sends an image. `Unsupported` on a Core without Plus before WAHA 2026.6.1, like all files.
-    pub async fn send_image(&self, session: &str, image: &MediaToSend<'_>) -> Result<SentMessage, WahaError> {
+    pub async fn send_image(&self, session: &str, image: MediaToSend<'_>) -> Result<SentMessage, WahaError> {
         self.send_media("sendImage", session, image, false).await
     }
 
     /// Sends a video.
-    pub async fn send_video(&self, session: &str, video: &MediaToSend<'_>) -> Result<SentMessage, WahaError> {
+    pub async fn send_video(&self, session: &str, video: MediaToSend<'_>) -> Result<SentMessage, WahaError> {
         self.send_media("sendVideo", session, video, true).await
     }
 
     /// Sends a voice message.
-    pub async fn send_voice(&self, session: &str, voice: &MediaToSend<'_>) -> Result<SentMessage, WahaError> {
+    pub async fn send_voice(&self, session: &str, voice: MediaToSend<'_>) -> Result<SentMessage, WahaError> {
         self.send_media("sendVoice", session, voice, true).await
     }
 
     /// Sends a document.
-    pub async fn send_file(&self, session: &str, file: &MediaToSend<'_>) -> Result<SentMessage, WahaError> {
+    pub async fn send_file(&self, session: &str, file: MediaToSend<'_>) -> Result<SentMessage, WahaError> {
         self.send_media("sendFile", session, file, false).await
     }
 
@@ -251,46 +246,43 @@ impl WahaClient {
         &self,
         operation: &str,
         session: &str,
-        media: &MediaToSend<'_>,
+        media: MediaToSend<'_>,
         convertible: bool,
     ) -> Result<SentMessage, WahaError> {
-        if media.file.data.is_empty() || media.file.mimetype.is_empty() {
+        let FileToSend {
+            mimetype,
+            filename,
+            content,
+        } = media.file;
+        if content.is_empty() || mimetype.is_empty() {
             return Err(WahaError::NotSendable {
                 what: "the file is empty or has no type",
             });
         }
-        let file = FileBody {
-            mimetype: media.file.mimetype,
-            filename: media.file.filename,
-            data: media.file.data,
-        };
         let body = MediaBody {
             session,
             chat_id: media.chat_id,
-            file,
             caption: media.caption,
             reply_to: media.reply_to,
             convert: convertible.then_some(media.convert),
+            file: FileBody {
+                mimetype,
+                filename,
+                data: "",
+            },
         };
-        let size = BASE64.encode_len(media.file.data.len()) + media.caption.map_or(0, str::len) + 1024;
-        self.send(operation, &body, session, media.chat_id, size).await
+        let body = JsonWithFile::new(&body, content)?;
+        let call = Call::post(CallKind::Send, &["api", operation]).file_body(body);
+        self.send(call, session, media.chat_id).await
     }
 
-    async fn send(
-        &self,
-        operation: &str,
-        body: &impl Serialize,
-        session: &str,
-        chat_id: &str,
-        size: usize,
-    ) -> Result<SentMessage, WahaError> {
+    async fn send(&self, call: Call<'_>, session: &str, chat_id: &str) -> Result<SentMessage, WahaError> {
         // Without a chat WAHA 2026.2.1 fails with status 500, without a session it takes `default`.
         if chat_id.is_empty() || session.is_empty() {
             return Err(WahaError::NotSendable {
                 what: "the session or the chat is missing",
             });
         }
-        let call = Call::post(CallKind::Send, &["api", operation]).body_of_size(body, size)?;
         let answer = self.answer(call).await?;
         let sent: WireSent = answer.decode()?;
         sent.into_sent(chat_id)

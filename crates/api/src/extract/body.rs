@@ -6,7 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use wahana_service::FieldErrors;
 
 use super::objects::StructsAreObjects;
@@ -48,11 +48,7 @@ impl<T: DeserializeOwned + Default> FromRequest<ApiState> for OptionalJson<T> {
 /// Reads the whole body, if it is not larger than `limit` bytes.
 pub(crate) async fn read(request: Request, limit: usize) -> Result<(HeaderMap, Bytes), ApiError> {
     let (parts, body) = request.into_parts();
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+    if announced_length(&parts.headers).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
     match Limited::new(body, limit).collect().await {
@@ -63,6 +59,11 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<(HeaderMap, B
             "The body broke off before its end.",
         )),
     }
+}
+
+/// How long a body is, if its head says it.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {
@@ -101,7 +102,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(StructsAreObjects(&mut deserializer));
     match parsed {

@@ -20,7 +20,7 @@ pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub(crate) use cursor::{NextCursor, id_after, position};
 pub(crate) use identity::{InPerson, SIGN_IN_COOKIE, SignedIn, Visitor, presented};
 pub(crate) use input::{Page, Paging, Query, limit, within};
-pub(crate) use media::{MediaBody, MediaForm};
+pub(crate) use media::{Base64, MediaBody, MediaForm, NotBase64};
 pub(crate) use operated::{OfAnyOrganization, OfAnySession, OfPlatformToken, OfServer, OfUser, Operated};
 pub(crate) use patch::Patch;
 pub(crate) use preferences::SendPreferences;

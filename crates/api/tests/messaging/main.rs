@@ -20,5 +20,6 @@ mod reading;
 mod recognised;
 mod restricted;
 mod sending;
+mod uploads;
 mod wahana;
 mod waiting_files;

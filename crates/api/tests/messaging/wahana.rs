@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use url::Url;
 use waha_client::{HttpClient, HttpOptions, TimeLimit};
 use waha_sim::{SessionSeed, WahaSim, WahaSimBuilder};
-use wahana_api::{ApiSettings, ApiState};
+use wahana_api::{ApiSettings, ApiState, UploadLimits};
 use wahana_domain::{
     Abilities, AccessToken, AuditEntry, AuditOutcome, Clock, Country, DeliveryStatus, EmailAddress, FileName,
     ManualClock, MediaFile, MediaState, MediaType, Membership, MessageId, MessageKind, Organization,
@@ -24,13 +24,13 @@ use wahana_domain::{
 };
 use wahana_service::{
     AllowedNetwork, ServiceSettings, Services,
-    media::{self, MediaStore, NewMedia},
+    media::{self, MediaStore},
 };
 use wahana_store::{
     NewServer, NewUser, Store, Tenant, access_tokens,
     activity::Tally,
     audit::{self, AuditQuery},
-    media_files::{self, ExpectedFile},
+    media_files::{self, ExpectedFile, NewFile},
     messages::{self, Ledger, MessageContent, MessageNews, NewMessage, Requester},
     sessions,
     upkeep::{self, Restriction},
@@ -46,6 +46,9 @@ pub(crate) struct Setup {
     pub(crate) country: Option<Country>,
     pub(crate) media_limit: Option<usize>,
     pub(crate) media_allow: Vec<AllowedNetwork>,
+    /// What may be sent; everything if nothing is said.
+    pub(crate) allowed_types: Vec<&'static str>,
+    pub(crate) uploads: UploadLimits,
     /// How many bytes of files an organization may have.
     pub(crate) media_bytes: Option<u64>,
     /// NOWEB's store is off.
@@ -70,7 +73,7 @@ pub(crate) struct Wahana {
     bearer: String,
     settings: ServiceSettings,
     /// Where files are kept, for as long as the test runs.
-    _media: TempDir,
+    media: TempDir,
 }
 
 pub(crate) struct Answer {
@@ -153,6 +156,10 @@ impl Wahana {
         if let Some(bytes) = setup.media_bytes {
             service_settings.media.organization_bytes = bytes;
         }
+        if !setup.allowed_types.is_empty() {
+            let types = setup.allowed_types.iter().map(|pattern| pattern.parse().unwrap());
+            service_settings.media.allowed_types = types.collect();
+        }
         let send_timeout = setup.send_timeout.unwrap_or(Duration::from_secs(1));
         service_settings.waha_timeouts.send = TimeLimit {
             idle: send_timeout,
@@ -161,6 +168,7 @@ impl Wahana {
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         let services = Services::new(store.clone(), http, service_settings.clone());
         let mut settings = ApiSettings::at(Url::parse("http://wahana.test/").unwrap());
+        settings.uploads = setup.uploads;
         if let Some(limit) = setup.media_limit {
             settings.media_limit = limit;
         }
@@ -176,10 +184,30 @@ impl Wahana {
             user,
             bearer: String::new(),
             settings: service_settings,
-            _media: media,
+            media,
         };
         wahana.bearer = Box::pin(wahana.token(user, Abilities::All)).await;
         wahana
+    }
+
+    /// The names and sizes of all that is in the media store, what is being written included.
+    pub(crate) fn kept(&self) -> Vec<(String, u64)> {
+        let mut kept = Vec::new();
+        let mut folders = vec![self.media.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                // What was deleted meanwhile is not there.
+                match entry.metadata() {
+                    Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                    Ok(metadata) => {
+                        kept.push((entry.file_name().into_string().unwrap(), metadata.len()));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        kept
     }
 
     pub(crate) const fn store(&self) -> &Store {
@@ -439,16 +467,16 @@ impl Wahana {
         text: &'static str,
     ) -> (MessageId, MediaFile) {
         let message = self.insert_message().await;
-        let new = NewMedia {
+        let bytes = futures_util::stream::iter([Ok::<_, ()>(text.into())]);
+        let upload = media::upload(&self.services, self.tenant, bytes, 1000).await;
+        let tx = self.store.write(self.tenant).await.unwrap();
+        let new = NewFile {
+            stored: upload.unwrap().claim().clone(),
             media_type: MediaType::parse(media_type).unwrap(),
             name: name.and_then(FileName::sanitize),
-            keep_for: Duration::from_hours(1),
+            expires_at: tx.now().plus(Duration::from_hours(1)),
         };
-        let bytes = futures_util::stream::iter([Ok::<_, ()>(text.into())]);
-        let file = media::put(&self.services, self.tenant, new, bytes, 1000)
-            .await
-            .unwrap();
-        let tx = self.store.write(self.tenant).await.unwrap();
+        let file = media_files::insert(&tx, &new).await.unwrap();
         assert!(media_files::attach(&tx, file.id, message, None).await.unwrap());
         tx.commit().await.unwrap();
         (message, file)

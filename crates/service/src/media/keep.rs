@@ -1,93 +1,46 @@
 //! Keeping files, and reading them again: for whoever has bytes of an organization.
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use wahana_domain::{FileName, MediaFile, MediaType, StoredBytes};
-use wahana_store::{
-    Tenant,
-    media_files::{self, NewFile},
-};
+use wahana_domain::StoredBytes;
+use wahana_store::Tenant;
 
 use super::{
     ByteStream, retention,
-    store::{MediaStoreError, WriteError},
+    store::{MediaStoreError, Upload, WriteError},
 };
 use crate::{ServiceError, Services};
 
-/// A file that somebody has the bytes of.
-#[derive(Clone, Debug)]
-pub struct NewMedia {
-    /// What it is.
-    pub media_type: MediaType,
-    /// What it is called.
-    pub name: Option<FileName>,
-    /// How long it is kept until it belongs to a message (`wahana_store::media_files::attach`).
-    pub keep_for: Duration,
-}
-
-/// Why a file is not kept. Nothing of it is there then.
+/// Why a file that somebody uploads is not taken. Nothing of it is there then.
 #[derive(Debug, thiserror::Error)]
-pub enum PutError<E> {
-    /// It is larger than allowed.
-    #[error("it is larger than {limit} bytes")]
-    TooLarge {
-        /// How many bytes are allowed.
-        limit: u64,
-    },
+pub enum UploadError<E> {
     /// It broke off where it comes from.
     #[error(transparent)]
     Source(E),
-    /// Our own storage failed.
+    /// It is too large, or our own storage failed.
     #[error(transparent)]
-    Service(ServiceError),
+    Service(#[from] ServiceError),
 }
 
-/// Keeps a file of at most `limit` bytes, as its bytes come. It belongs to no message yet.
-pub async fn put<E>(
+/// Puts a file of at most `limit` bytes into the media store, as its bytes come.
+pub async fn upload<E>(
     services: &Services,
     tenant: Tenant,
-    new: NewMedia,
     bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
-    limit: u64,
-) -> Result<MediaFile, PutError<E>> {
+    limit: usize,
+) -> Result<Upload, UploadError<E>> {
     let organization = tenant.organization_id();
     let store = &services.settings.media.store;
-    let written = store.write(organization, bytes, limit).await;
-    let stored = written.map_err(|error| match error {
-        WriteError::TooLarge { limit } => PutError::TooLarge { limit },
-        WriteError::Source(error) => PutError::Source(error),
-        WriteError::Store(error) => PutError::Service(error.into()),
+    let uploaded = store.upload(organization, bytes, limit as u64).await;
+    let uploaded = uploaded.map_err(|error| match error {
+        WriteError::TooLarge { .. } => ServiceError::MediaTooLarge { limit }.into(),
+        WriteError::Source(error) => UploadError::Source(error),
+        WriteError::Store(error) => UploadError::Service(error.into()),
     })?;
-    match insert(services, tenant, new, stored.clone()).await {
-        Ok(file) => {
-            retention::note_growth(services, organization, stored.size).await;
-            Ok(file)
-        }
-        Err(error) => {
-            discard(services, &stored).await;
-            Err(PutError::Service(error))
-        }
-    }
-}
-
-async fn insert(
-    services: &Services,
-    tenant: Tenant,
-    new: NewMedia,
-    stored: StoredBytes,
-) -> Result<MediaFile, ServiceError> {
-    let tx = services.store.write(tenant).await?;
-    let new = NewFile {
-        stored,
-        media_type: new.media_type,
-        name: new.name,
-        expires_at: tx.now().plus(new.keep_for),
-    };
-    let file = media_files::insert(&tx, &new).await?;
-    tx.commit().await?;
-    Ok(file)
+    retention::note_growth(services, organization, uploaded.bytes().size).await;
+    Ok(uploaded)
 }
 
 /// Deletes bytes that no row names. What stays all the same is found later.

@@ -3,6 +3,7 @@
 //! A key is written once: what is there under a key is whole, and stays as it is until it is deleted.
 
 mod directory;
+mod upload;
 
 use std::{fmt, io, ops::Range, path::PathBuf, sync::Arc};
 
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use wahana_domain::{OrganizationId, StorageKey, StoredBytes, Timestamp};
 
 use directory::Directory;
+pub use upload::Upload;
 
 /// The bytes of a file, piece by piece. After an error there are no more.
 pub type ByteStream = BoxStream<'static, Result<Bytes, MediaStoreError>>;
@@ -84,9 +86,20 @@ impl MediaStore {
     pub async fn write<E>(
         &self,
         organization: OrganizationId,
-        mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+        bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
         limit: u64,
     ) -> Result<StoredBytes, WriteError<E>> {
+        let upload = self.upload(organization, bytes, limit).await?;
+        Ok(upload.claim().clone())
+    }
+
+    /// The same for bytes that may be not wanted in the end.
+    pub async fn upload<E>(
+        &self,
+        organization: OrganizationId,
+        mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+        limit: u64,
+    ) -> Result<Upload, WriteError<E>> {
         let key = StorageKey::generate(organization);
         let mut writer = self.0.begin(&key).await.map_err(WriteError::Store)?;
         let (mut size, mut digest) = (0_u64, Sha256::new());
@@ -99,12 +112,15 @@ impl MediaStore {
             digest.update(&piece);
             writer.write(&piece).await.map_err(WriteError::Store)?;
         }
-        writer.finish().await.map_err(WriteError::Store)?;
-        Ok(StoredBytes {
+        let stored = StoredBytes {
             key,
             size,
             sha256: HEXLOWER.encode(&digest.finalize()),
-        })
+        };
+        // Before they have their name, so that whoever gives up meanwhile leaves nothing.
+        let upload = Upload::new(self.clone(), stored);
+        writer.finish().await.map_err(WriteError::Store)?;
+        Ok(upload)
     }
 
     /// The bytes in this range of what is stored under a key.

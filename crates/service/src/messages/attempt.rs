@@ -13,7 +13,7 @@ use wahana_domain::{
 use wahana_store::{
     Tenant, TenantTx,
     activity::Tally,
-    idempotency,
+    idempotency, media_files,
     messages::{self as stored, Accepted, Requester, SendLease},
     sessions,
     upkeep::{self, Restriction},
@@ -371,9 +371,11 @@ fn accepted(id: MessageId, sent: &waha_client::SentMessage, sent_at: Timestamp) 
     }
 }
 
-/// Gives back what a message took that was surely not sent: its place in the month, and the key of its request.
+/// Gives back what a message took that was surely not sent: its place in the month, the room of its file, and the
+/// key of its request.
 pub(super) async fn not_sent(tx: &TenantTx, id: MessageId, month: Month) -> Result<(), ServiceError> {
     MonthlyQuota::of(month).take_back(tx).await?;
+    media_files::end_of_message(tx, id).await?;
     Ok(idempotency::release(tx, id).await?)
 }
 

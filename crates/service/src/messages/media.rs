@@ -1,21 +1,26 @@
 //! Sending a file: an image, a video, a voice message or a document.
 
+use bytes::Bytes;
+use futures_util::Stream;
 use wahana_domain::{ChatId, FileName, MediaType, MessageKind, MessageText, Session};
 
 use super::{
     idempotency::Fingerprint,
     outgoing::Outgoing,
     submit::{Request, Schedule, SendOptions, Submitted},
+    waiting_file,
 };
 use crate::{
     FieldErrors, ServiceError, Services,
     access::{Granted, Owned, SendMessages},
     limits,
+    media::{self, Upload, UploadError},
+    outgoing::{Download, FetchError},
     ready::Ready,
 };
 
 /// A file to send.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MediaMessage {
     /// Whom it is for.
     pub to: ChatId,
@@ -26,7 +31,7 @@ pub struct MediaMessage {
 }
 
 /// Where a file comes from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum MediaSource {
     /// It came with the request.
     File(MediaFile),
@@ -34,24 +39,47 @@ pub enum MediaSource {
     Url(String),
 }
 
-/// A file.
-#[derive(Clone)]
+/// A file, whose bytes are in the media store.
 pub struct MediaFile {
     /// What it is, which decides as what it is sent.
-    pub media_type: MediaType,
+    pub(super) media_type: MediaType,
     /// What it is called.
-    pub name: Option<FileName>,
+    pub(super) name: Option<FileName>,
     /// Its bytes.
-    pub data: Vec<u8>,
+    pub(super) upload: Upload,
 }
 
 impl std::fmt::Debug for MediaFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaFile")
             .field("media_type", &self.media_type)
-            .field("bytes", &self.data.len())
+            .field("bytes", &self.upload.bytes().size)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes sure that files of a type may be sent at all.
+pub fn check_media_type(services: &Services, media_type: &MediaType) -> Result<(), ServiceError> {
+    services.settings.media.check_type(media_type)
+}
+
+/// Takes in a file of at most `limit` bytes that is to be sent, as its bytes come. If it is not sent in the end,
+/// nothing of it stays.
+pub async fn receive_media<E>(
+    services: &Services,
+    access: &Granted<SendMessages>,
+    media_type: MediaType,
+    name: Option<FileName>,
+    bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    limit: usize,
+) -> Result<MediaFile, UploadError<E>> {
+    check_media_type(services, &media_type)?;
+    let upload = media::upload(services, access.tenant(), bytes, limit).await?;
+    Ok(MediaFile {
+        media_type,
+        name,
+        upload,
+    })
 }
 
 /// Sends a file of at most `limit` bytes. WAHA gets its bytes, never an address.
@@ -72,7 +100,7 @@ pub async fn send_media(
     let request = Request::new(services, access, session.id, options, fingerprint);
     let MediaMessage { to, source, caption } = message;
     if let MediaSource::File(file) = &source {
-        check(file, "media", caption.is_some(), limit)?;
+        check(file, "media", caption.is_some())?;
     }
     let wait = match schedule {
         Schedule::Now { wait } => wait,
@@ -86,6 +114,7 @@ pub async fn send_media(
                     fetch(services, access, session, &url, caption.is_some(), limit).await?
                 }
             };
+            waiting_file::check_room(services, access.tenant(), &file).await?;
             let outgoing = Outgoing::Media { to, file, caption };
             return request.later(&outgoing, send_at, expires_at).await;
         }
@@ -103,6 +132,7 @@ pub async fn send_media(
             (Ready::find(services, access, session).await?, file)
         }
     };
+    waiting_file::check_room(services, access.tenant(), &file).await?;
     let outgoing = Outgoing::Media { to, file, caption };
     request.now(ready, permit, outgoing, wait).await
 }
@@ -117,8 +147,7 @@ async fn fetch(
     limit: usize,
 ) -> Result<MediaFile, ServiceError> {
     limits::check_monthly_quota(services, access.context()).await?;
-    let fetched = services.media.fetch(url, limit).await;
-    let file = fetched.map_err(|error| {
+    let refused = |error: FetchError| {
         tracing::info!(
             request.id = access.context().origin.request_id,
             session.id = %session.id,
@@ -126,8 +155,18 @@ async fn fetch(
             "a medium could not be fetched"
         );
         error.into_service_error(limit)
+    };
+    let Download {
+        media_type,
+        name,
+        bytes,
+    } = services.media.open(url, limit).await.map_err(refused)?;
+    let received = receive_media(services, access, media_type, name, bytes, limit).await;
+    let file = received.map_err(|error| match error {
+        UploadError::Source(error) => refused(error),
+        UploadError::Service(error) => error,
     })?;
-    check(&file, "media_url", has_caption, limit)?;
+    check(&file, "media_url", has_caption)?;
     Ok(file)
 }
 
@@ -142,16 +181,13 @@ fn fingerprint(session: &Session, message: &MediaMessage, schedule: Schedule) ->
             .with(Some("file"))
             .with(Some(file.media_type.as_str()))
             .with(file.name.as_ref().map(FileName::as_str))
-            .with(Some(&file.data)),
+            .with(Some(&file.upload.bytes().sha256)),
     }
 }
 
-fn check(file: &MediaFile, field: &str, has_caption: bool, limit: usize) -> Result<(), ServiceError> {
-    if file.data.len() > limit {
-        return Err(ServiceError::MediaTooLarge { limit });
-    }
+fn check(file: &MediaFile, field: &str, has_caption: bool) -> Result<(), ServiceError> {
     let mut errors = FieldErrors::default();
-    if file.data.is_empty() {
+    if file.upload.bytes().size == 0 {
         errors.add(field, "must not be an empty file");
     }
     if has_caption && file.media_type.message_kind() == MessageKind::Voice {

@@ -26,7 +26,7 @@ pub use dispatch::dispatch;
 pub use history::{HistoryPart, HistoryPosition, HistoryQuery, KeptMessage, history};
 pub use idempotency::{AnswerOf, IdempotencyKey, InvalidIdempotencyKey, KeptAnswer};
 pub use list::{Media, Message, MessagesQuery, list};
-pub use media::{MediaFile, MediaMessage, MediaSource, send_media};
+pub use media::{MediaFile, MediaMessage, MediaSource, check_media_type, receive_media, send_media};
 pub use requested::cancel;
 pub use submit::{
     DEFAULT_EXPIRY, DEFAULT_WAIT, LONGEST_AHEAD, LONGEST_WAIT, Schedule, SendOptions, Submitted,

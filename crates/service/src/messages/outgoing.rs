@@ -1,7 +1,7 @@
 //! What is sent, and the one call that hands it over.
 
 use serde::{Deserialize, Serialize};
-use waha_client::{FileToSend, MediaToSend, TextToSend, WahaClient, WahaError};
+use waha_client::{FileContent, FileToSend, MediaToSend, TextToSend, WahaClient, WahaError};
 use wahana_domain::{ChatId, FileName, MessageKind, MessageText, Text};
 use wahana_store::messages::MessageContent;
 
@@ -46,6 +46,14 @@ impl Outgoing {
         match self {
             Self::Text(_) => MessageKind::Text,
             Self::Media { file, .. } => file.media_type.message_kind(),
+        }
+    }
+
+    /// Its file, if it has one.
+    pub(super) const fn file(&self) -> Option<&MediaFile> {
+        match self {
+            Self::Text(_) => None,
+            Self::Media { file, .. } => Some(file),
         }
     }
 
@@ -144,25 +152,36 @@ impl Outgoing {
         let media = MediaToSend {
             chat_id: self.to().as_str(),
             file: FileToSend {
+                content: content(file).await?,
                 mimetype: match file.media_type.as_str() {
                     // Phones play a voice message only if its type says so.
                     "audio/ogg" => "audio/ogg; codecs=opus",
                     other => other,
                 },
                 filename: file.name.as_ref().map(FileName::as_str),
-                data: &file.data,
             },
             caption: caption.as_ref().map(MessageText::as_str),
             reply_to: None,
             convert: file.media_type.needs_conversion(),
         };
         match file.media_type.message_kind() {
-            MessageKind::Image => waha.send_image(session, &media).await,
-            MessageKind::Video => waha.send_video(session, &media).await,
-            MessageKind::Voice => waha.send_voice(session, &media).await,
-            _ => waha.send_file(session, &media).await,
+            MessageKind::Image => waha.send_image(session, media).await,
+            MessageKind::Video => waha.send_video(session, media).await,
+            MessageKind::Voice => waha.send_voice(session, media).await,
+            _ => waha.send_file(session, media).await,
         }
     }
+}
+
+/// The bytes of a file, which are read while they are sent.
+async fn content(file: &MediaFile) -> Result<FileContent, WahaError> {
+    let bytes = file.upload.open().await.map_err(|error| {
+        tracing::warn!(media.key = %file.upload.bytes().key, error = %error, "a file that is to be sent cannot be read");
+        WahaError::NotSendable {
+            what: "its file cannot be read",
+        }
+    })?;
+    Ok(FileContent::streamed(file.upload.bytes().size, bytes))
 }
 
 /// Under which operation the audit log has the sending of a message of this kind.

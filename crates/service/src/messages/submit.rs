@@ -310,7 +310,10 @@ impl Writing {
             stored::enqueue(&tx, &new).await?;
             None
         };
-        if !self.finish(tx, &message, written.is_none(), None).await? {
+        if !self
+            .finish(tx, &message, &outgoing, written.is_none(), None)
+            .await?
+        {
             return Ok(None);
         }
         let taken = if let Some(attempt) = written {
@@ -344,6 +347,7 @@ impl Writing {
         &self,
         tx: TenantTx,
         message: &OutgoingMessage,
+        outgoing: &Outgoing,
         waits: bool,
         answer: Option<&KeptAnswer>,
     ) -> Result<bool, ServiceError> {
@@ -356,6 +360,7 @@ impl Writing {
                 idempotency::answer(&tx, message.id, answer).await?;
             }
         }
+        waiting_file::attach(&tx, outgoing, message).await?;
         let operation = operation(message.kind);
         let intent = AuditOutcome::Intent;
         audit::record_for(&tx, &self.sender.actor(), operation, message.session_id, intent).await?;
@@ -363,6 +368,9 @@ impl Writing {
         MonthlyQuota::count(&tx, &self.limits).await?;
         if waits {
             check_queue(&tx, &self.limits).await?;
+        }
+        if let Some(file) = outgoing.file() {
+            file.upload.claim();
         }
         tx.commit().await?;
         Ok(true)
@@ -458,12 +466,6 @@ impl Writing {
         expires_at: Option<Timestamp>,
     ) -> Result<Option<SentMessage>, ServiceError> {
         let content = outgoing.content()?;
-        let file = match outgoing {
-            Outgoing::Text(_) => None,
-            Outgoing::Media { file, .. } => {
-                Some(waiting_file::keep(&self.services, self.sender.tenant, file).await?)
-            }
-        };
         let tx = self.services.store.write(self.sender.tenant).await?;
         let now = tx.now();
         let mut message = message(session, outgoing, now);
@@ -477,12 +479,9 @@ impl Writing {
             key: None,
         };
         stored::enqueue(&tx, &new).await?;
-        if let Some(file) = file {
-            waiting_file::attach(&tx, file, &message).await?;
-        }
         let queued = SentMessage::of(&message);
         let answer = self.recognized.as_ref().map(|_| (self.answer)(&queued));
-        if !self.finish(tx, &message, true, answer.as_ref()).await? {
+        if !self.finish(tx, &message, outgoing, true, answer.as_ref()).await? {
             return Ok(None);
         }
         if message.due_at <= now {

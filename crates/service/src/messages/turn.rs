@@ -271,7 +271,7 @@ async fn outgoing_of(
     if !head.message.kind.is_media() {
         return Ok(Outgoing::text_of(to, content));
     }
-    match waiting_file::read(services, tenant, &head.message).await {
+    match waiting_file::find(services, tenant, &head.message).await {
         Ok(file) => Ok(Outgoing::media_of(to, content, file)),
         Err(ServiceError::MediaNotKept) => Ok(None),
         Err(error) => Err(error),

@@ -1,65 +1,61 @@
-//! The files of messages that wait: kept where every process can read them until they are sent.
+//! The files of messages that are to be sent: kept where every process can read them until they are sent.
 
-use std::{convert::Infallible, time::Duration};
-
-use bytes::Bytes;
-use futures_util::{TryStreamExt as _, stream};
-use wahana_domain::{MediaFileId, OutgoingMessage};
-use wahana_store::{Tenant, TenantTx, media_files};
-
-use super::MediaFile;
-use crate::{
-    ServiceError, Services,
-    media::{self, NewMedia, PutError},
+use wahana_domain::OutgoingMessage;
+use wahana_store::{
+    Tenant, TenantTx,
+    media_files::{self, NewFile},
 };
 
-/// How long a file is kept whose message is about to be written.
-const UNTIL_WRITTEN: Duration = Duration::from_hours(1);
+use super::{MediaFile, outgoing::Outgoing};
+use crate::{
+    ServiceError, Services,
+    media::{self, Upload},
+};
 
-/// Keeps a file whose message is still to be written.
+/// Makes sure that there is room for a file.
 ///
 /// # Errors
 ///
 /// [`ServiceError::QuotaExceeded`] if the organization has as many files that wait as it may have.
-pub(super) async fn keep(
+pub(super) async fn check_room(
     services: &Services,
     tenant: Tenant,
     file: &MediaFile,
-) -> Result<MediaFileId, ServiceError> {
-    let new = NewMedia {
-        media_type: file.media_type.clone(),
-        name: file.name.clone(),
-        keep_for: UNTIL_WRITTEN,
-    };
-    let size = file.data.len() as u64;
-    media::check_room(services, tenant.organization_id(), size).await?;
-    let bytes = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(&file.data))]);
-    match media::put(services, tenant, new, bytes, size).await {
-        Ok(kept) => Ok(kept.id),
-        Err(PutError::Service(error)) => Err(error),
-        Err(error) => Err(ServiceError::Internal(format!("a file cannot be kept: {error}"))),
-    }
+) -> Result<(), ServiceError> {
+    media::check_room(services, tenant.organization_id(), file.upload.bytes().size).await
 }
 
-/// Gives the file to its message, in the transaction that writes the message.
+/// Gives a message its file, if it has one, in the transaction that writes the message. It is kept until the
+/// message expires, and after that as long as the organization keeps files.
 pub(super) async fn attach(
     tx: &TenantTx,
-    file: MediaFileId,
+    outgoing: &Outgoing,
     message: &OutgoingMessage,
 ) -> Result<(), ServiceError> {
-    if media_files::attach(tx, file, message.id, message.expires_at).await? {
+    let Some(file) = outgoing.file() else {
+        return Ok(());
+    };
+    let new = NewFile {
+        stored: file.upload.bytes().clone(),
+        media_type: file.media_type.clone(),
+        // Whoever waits for a message has the name at hand; it is content, which has its own place.
+        name: file.name.clone().filter(|_| message.is_asynchronous),
+        expires_at: message.expires_at.unwrap_or_else(|| tx.now()),
+    };
+    let row = media_files::insert(tx, &new).await?;
+    if media_files::attach(tx, row.id, message.id, message.expires_at).await? {
         Ok(())
     } else {
         Err(ServiceError::MediaNotKept)
     }
 }
 
-/// Reads the file of a message whose turn it is.
+/// The file of a message whose turn it is.
 ///
 /// # Errors
 ///
 /// [`ServiceError::MediaNotKept`] if it is not there any more.
-pub(super) async fn read(
+pub(super) async fn find(
     services: &Services,
     tenant: Tenant,
     message: &OutgoingMessage,
@@ -69,16 +65,11 @@ pub(super) async fn read(
     drop(tx);
     let file = file.ok_or(ServiceError::MediaNotKept)?;
     let stored = file.stored.ok_or(ServiceError::MediaNotKept)?;
-    let pieces = media::open(services, &stored, None).await?;
-    let data = pieces
-        .try_fold(Vec::new(), async |mut data, piece| {
-            data.extend_from_slice(&piece);
-            Ok(data)
-        })
-        .await?;
+    // It is read when it is sent; here is only looked whether it can be.
+    drop(media::open(services, &stored, None).await?);
     Ok(MediaFile {
         media_type: file.media_type,
         name: file.name,
-        data,
+        upload: Upload::claimed(services.settings.media.store.clone(), stored),
     })
 }

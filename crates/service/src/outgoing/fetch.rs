@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use percent_encoding::percent_decode_str;
 use reqwest::{
     ClientBuilder, Response,
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 use wahana_domain::{FileName, MediaType};
 
@@ -16,7 +22,7 @@ use super::{
     policy::TenantPolicy,
     resolver::{LookUp, SystemLookUp},
 };
-use crate::{FieldErrors, ServiceError, messages::MediaFile};
+use crate::{FieldErrors, ServiceError};
 
 /// The ports that the internet's addresses are asked at.
 const PORTS: &[u16] = &[80, 443];
@@ -25,8 +31,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest fetch, redirects included.
 const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;
-/// How much is reserved before bytes arrive.
-const MAX_RESERVED: usize = 1024 * 1024;
 
 /// Why a file was not fetched. Nothing here tells an address that is not allowed from one that does
 /// not exist: who asks must not learn what there is inside.
@@ -71,6 +75,16 @@ impl FetchError {
     }
 }
 
+/// A file that is being fetched.
+pub(crate) struct Download {
+    /// What it is, as its server says.
+    pub(crate) media_type: MediaType,
+    /// What it is called.
+    pub(crate) name: Option<FileName>,
+    /// Its bytes. After an error there are no more, and what came before is not the whole file.
+    pub(crate) bytes: BoxStream<'static, Result<Bytes, FetchError>>,
+}
+
 /// Fetches files. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher(Arc<TenantClients>);
@@ -90,21 +104,22 @@ impl Fetcher {
         Self(Arc::new(TenantClients::new(policy, Arc::new(look_up), complete)))
     }
 
-    /// The file at an address, if it is not larger than `limit` bytes.
-    pub(crate) async fn fetch(&self, address: &str, limit: usize) -> Result<MediaFile, FetchError> {
-        tokio::time::timeout(TOTAL_TIMEOUT, self.follow(address, limit))
-            .await
-            .unwrap_or(Err(FetchError::BrokenOff))
+    /// Begins to fetch the file at an address, if it is not larger than `limit` bytes.
+    pub(crate) async fn open(&self, address: &str, limit: usize) -> Result<Download, FetchError> {
+        let deadline = Instant::now() + TOTAL_TIMEOUT;
+        let followed = timeout_at(deadline, self.follow(address)).await;
+        let (response, url) = followed.unwrap_or(Err(FetchError::BrokenOff))?;
+        read(response, &url, limit, deadline)
     }
 
     /// Redirects are followed by hand, because each address on the way is checked like the first.
-    async fn follow(&self, address: &str, limit: usize) -> Result<MediaFile, FetchError> {
+    async fn follow(&self, address: &str) -> Result<(Response, Url), FetchError> {
         let mut url = TenantClients::parse(address)?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.0.client_for(&url)?.get(url.clone()).send().await;
             let response = response.map_err(|error| failed(&error))?;
             if !response.status().is_redirection() {
-                return read(response, &url, limit).await;
+                return Ok((response, url));
             }
             let location = response
                 .headers()
@@ -125,7 +140,7 @@ fn failed(error: &reqwest::Error) -> FetchError {
     }
 }
 
-async fn read(mut response: Response, url: &Url, limit: usize) -> Result<MediaFile, FetchError> {
+fn read(response: Response, url: &Url, limit: usize, deadline: Instant) -> Result<Download, FetchError> {
     if !response.status().is_success() {
         return Err(FetchError::Status(response.status().as_u16()));
     }
@@ -147,17 +162,21 @@ async fn read(mut response: Response, url: &Url, limit: usize) -> Result<MediaFi
     if announced > limit {
         return Err(FetchError::TooLarge);
     }
-    let mut data = Vec::with_capacity(announced.min(MAX_RESERVED));
-    while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::BrokenOff)? {
-        if data.len().saturating_add(chunk.len()) > limit {
-            return Err(FetchError::TooLarge);
-        }
-        data.extend_from_slice(&chunk);
-    }
-    Ok(MediaFile {
+    let bytes = stream::try_unfold((response, limit), move |(mut response, left)| async move {
+        let chunk = timeout_at(deadline, response.chunk()).await;
+        let Ok(Ok(chunk)) = chunk else {
+            return Err(FetchError::BrokenOff);
+        };
+        let Some(chunk) = chunk else {
+            return Ok(None);
+        };
+        let left = left.checked_sub(chunk.len()).ok_or(FetchError::TooLarge)?;
+        Ok(Some((chunk, (response, left))))
+    });
+    Ok(Download {
         media_type,
         name: file_name(url),
-        data,
+        bytes: bytes.boxed(),
     })
 }
 

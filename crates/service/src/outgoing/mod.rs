@@ -14,7 +14,7 @@ mod waha;
 
 pub use allowed_network::{AllowedNetwork, InvalidAllowedNetwork};
 pub(crate) use clients::{Refusal, TenantClients};
-pub(crate) use fetch::Fetcher;
+pub(crate) use fetch::{Download, FetchError, Fetcher};
 pub(crate) use policy::TenantPolicy;
 pub(crate) use resolver::{LookUp, SystemLookUp};
 pub use waha::connections_to_waha;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use wahana_domain::{MediaState, MediaType, MessageId};
-use wahana_service::media::{self, NewMedia};
+use wahana_domain::{MediaState, MessageId};
+use wahana_service::media;
 use wahana_store::{Tenant, media_files};
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -88,15 +88,9 @@ async fn the_oldest_files_go_when_there_are_too_many(db: &TestDatabase) {
 }
 
 async fn upload(world: &World<'_>, place: &Place, keep_for: Duration) -> wahana_domain::MediaFile {
-    let new = NewMedia {
-        media_type: MediaType::unknown(),
-        name: None,
-        keep_for,
-    };
     let bytes = stream::iter([Ok::<_, ()>(Bytes::from_static(b"to be sent"))]);
-    media::put(&world.services, place.tenant, new, bytes, 100)
-        .await
-        .unwrap()
+    let upload = media::upload(&world.services, place.tenant, bytes, 100).await;
+    world.keep(place, &upload.unwrap(), keep_for).await
 }
 
 async fn what_is_to_be_sent_stays_and_what_nobody_sends_goes(db: &TestDatabase) {

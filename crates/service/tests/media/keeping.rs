@@ -4,21 +4,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use wahana_domain::{FileName, MediaFile, MediaState, MediaType, MessageId};
+use wahana_domain::{MediaFile, MediaState, MessageId};
 use wahana_service::{
     ServiceError,
-    media::{self, NewMedia, PutError},
+    media::{self, UploadError},
 };
 use wahana_store::media_files;
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
-use crate::world::{ORGANIZATION_BYTES, Place, World};
+use crate::world::{Place, World};
 
 on_both_databases!(
     a_file_is_kept_and_read_again,
     nothing_stays_of_a_file_that_breaks_off,
+    nothing_stays_of_a_file_that_nobody_claims,
     a_file_belongs_to_one_message,
 );
+
+const LIMIT: usize = 1000;
 
 type Piece = Result<Bytes, &'static str>;
 
@@ -26,14 +29,9 @@ async fn put(
     world: &World<'_>,
     place: &Place,
     pieces: Vec<Piece>,
-) -> Result<MediaFile, PutError<&'static str>> {
-    let new = NewMedia {
-        media_type: MediaType::parse("text/plain").unwrap(),
-        name: FileName::sanitize("notes.txt"),
-        keep_for: Duration::from_hours(1),
-    };
-    let bytes = stream::iter(pieces);
-    media::put(&world.services, place.tenant, new, bytes, ORGANIZATION_BYTES).await
+) -> Result<MediaFile, UploadError<&'static str>> {
+    let upload = media::upload(&world.services, place.tenant, stream::iter(pieces), LIMIT).await?;
+    Ok(world.keep(place, &upload, Duration::from_hours(1)).await)
 }
 
 fn pieces(texts: &[&'static str]) -> Vec<Piece> {
@@ -72,17 +70,37 @@ async fn nothing_stays_of_a_file_that_breaks_off(db: &TestDatabase) {
         [pieces(&["hello"]), vec![Err("hung up")]].concat(),
     )
     .await;
-    assert!(matches!(broken, Err(PutError::Source("hung up"))));
+    assert!(matches!(broken, Err(UploadError::Source("hung up"))));
     let endless = stream::repeat_with(|| Ok::<_, &str>(Bytes::from_static(b"more"))).boxed();
-    let new = NewMedia {
-        media_type: MediaType::unknown(),
-        name: None,
-        keep_for: Duration::from_hours(1),
-    };
-    let large = media::put(&world.services, place.tenant, new, endless, 50).await;
-    assert!(matches!(large, Err(PutError::TooLarge { limit: 50 })));
+    let large = media::upload(&world.services, place.tenant, endless, 50).await;
+    let large = large.unwrap_err();
+    assert!(
+        matches!(
+            large,
+            UploadError::Service(ServiceError::MediaTooLarge { limit: 50 })
+        ),
+        "{large}"
+    );
     assert_eq!(world.files(place.tenant).await, []);
     assert_eq!(world.kept(), []);
+}
+
+async fn nothing_stays_of_a_file_that_nobody_claims(db: &TestDatabase) {
+    let world = World::new(db).await;
+    let place = world.session().await;
+    let upload = async || {
+        let bytes = stream::iter(pieces(&["hello"]));
+        let uploaded = media::upload(&world.services, place.tenant, bytes, LIMIT).await;
+        uploaded.unwrap()
+    };
+    let refused = upload().await;
+    assert_eq!(world.kept().len(), 1);
+    drop(refused);
+    assert_eq!(world.kept().len(), 0);
+    let claimed = upload().await;
+    let key = claimed.claim().key.clone();
+    drop(claimed);
+    assert!(world.folder().join(key.as_str()).exists());
 }
 
 async fn a_file_belongs_to_one_message(db: &TestDatabase) {

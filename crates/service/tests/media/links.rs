@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use url::Url;
-use wahana_domain::{MediaFile, MediaType, OrganizationState};
+use wahana_domain::{MediaFile, OrganizationState};
 use wahana_service::{
     ServiceError,
-    media::{self, MediaLink, NewMedia, PresentedMediaLink},
+    media::{self, MediaLink, PresentedMediaLink},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases};
 
@@ -21,15 +21,10 @@ on_both_databases!(
 );
 
 async fn file(world: &World<'_>, place: &Place) -> MediaFile {
-    let new = NewMedia {
-        media_type: MediaType::unknown(),
-        name: None,
-        keep_for: Duration::from_hours(10),
-    };
     let bytes = stream::iter([Ok::<_, ()>(Bytes::from_static(b"linked"))]);
-    media::put(&world.services, place.tenant, new, bytes, 100)
-        .await
-        .unwrap()
+    let upload = media::upload(&world.services, place.tenant, bytes, 100).await;
+    let keep_for = Duration::from_hours(10);
+    world.keep(place, &upload.unwrap(), keep_for).await
 }
 
 fn linked(world: &World<'_>, file: &MediaFile) -> (MediaLink, String) {

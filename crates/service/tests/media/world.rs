@@ -9,13 +9,20 @@ use uuid::Uuid;
 use waha_client::{HttpClient, HttpOptions};
 use waha_sim::{IncomingMessage, SessionSeed, WahaSim};
 use wahana_domain::{
-    JobState, ManualClock, MediaFile, MediaFileId, ServerId, Session, SessionId, SessionStatus, Timestamp,
+    FileName, JobState, ManualClock, MediaFile, MediaFileId, MediaType, ServerId, Session, SessionId,
+    SessionStatus, Timestamp,
 };
 use wahana_service::{
     ServiceSettings, Services, events, jobs,
-    media::{MediaSettings, MediaStore},
+    media::{MediaSettings, MediaStore, Upload},
 };
-use wahana_store::{JobQuery, NewServer, Store, Tenant, events::NewEvent, jobs::Job, media_files, sessions};
+use wahana_store::{
+    JobQuery, NewServer, Store, Tenant,
+    events::NewEvent,
+    jobs::Job,
+    media_files::{self, NewFile},
+    sessions,
+};
 use wahana_testkit::{database::TestDatabase, rows};
 
 /// When every world begins.
@@ -75,6 +82,7 @@ impl<'a> World<'a> {
             store: MediaStore::in_directory(folder.path().to_owned()),
             file_bytes: FILE_BYTES,
             organization_bytes,
+            ..MediaSettings::default()
         };
         let http = HttpClient::new(&HttpOptions::default()).unwrap();
         Self {
@@ -222,6 +230,20 @@ impl<'a> World<'a> {
             limit: 1000,
         };
         tx.jobs(&query).await.unwrap()
+    }
+
+    /// Writes down a file that was uploaded, and is to belong to a message.
+    pub(crate) async fn keep(&self, place: &Place, upload: &Upload, keep_for: Duration) -> MediaFile {
+        let tx = self.store.write(place.tenant).await.unwrap();
+        let new = NewFile {
+            stored: upload.claim().clone(),
+            media_type: MediaType::parse("text/plain").unwrap(),
+            name: FileName::sanitize("notes.txt"),
+            expires_at: tx.now().plus(keep_for),
+        };
+        let file = media_files::insert(&tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        file
     }
 
     /// Every file of an organization, the first first.

@@ -9,3 +9,4 @@ mod reads;
 mod refusals;
 mod sends;
 mod sessions;
+mod streamed;

@@ -1,7 +1,7 @@
 //! Sends.
 
 use serde_json::json;
-use waha_client::{FileToSend, MediaToSend, Outcome, TextToSend};
+use waha_client::{FileContent, FileToSend, MediaToSend, Outcome, TextToSend};
 
 use crate::fake::FakeWaha;
 
@@ -128,11 +128,11 @@ async fn empty_texts_chats_sessions_and_files_are_not_sent() {
             ("not_sendable", Outcome::NotHandedOver)
         );
     }
-    for (mimetype, data) in [("", b"data".as_slice()), ("image/png", b"")] {
+    for (mimetype, data) in [("", "data"), ("image/png", "")] {
         let file = FileToSend {
             mimetype,
             filename: None,
-            data,
+            content: FileContent::from(data.as_bytes().to_vec()),
         };
         let media = MediaToSend {
             chat_id: "1@c.us",
@@ -142,7 +142,7 @@ async fn empty_texts_chats_sessions_and_files_are_not_sent() {
             convert: false,
         };
         assert_eq!(
-            waha.client.send_image("main", &media).await.unwrap_err().kind(),
+            waha.client.send_image("main", media).await.unwrap_err().kind(),
             "not_sendable"
         );
     }
@@ -151,14 +151,13 @@ async fn empty_texts_chats_sessions_and_files_are_not_sent() {
 
 #[tokio::test]
 async fn files_go_as_base64_to_the_call_of_their_kind() {
-    let file = FileToSend {
-        mimetype: "audio/ogg",
-        filename: Some("a.ogg"),
-        data: b"\x00\xff\x10binary",
-    };
-    let media = MediaToSend {
+    let media = || MediaToSend {
         chat_id: "15550001111@c.us",
-        file,
+        file: FileToSend {
+            mimetype: "audio/ogg",
+            filename: Some("a.ogg"),
+            content: FileContent::from(b"\x00\xff\x10binary".to_vec()),
+        },
         caption: Some("cap"),
         reply_to: Some("false_15550001111@c.us_3AAA"),
         convert: true,
@@ -171,10 +170,10 @@ async fn files_go_as_base64_to_the_call_of_their_kind() {
     ] {
         let waha = FakeWaha::with_fixture(201, "sends/noweb-image.json").await;
         let sent = match operation {
-            "sendImage" => waha.client.send_image("main", &media).await,
-            "sendVideo" => waha.client.send_video("main", &media).await,
-            "sendVoice" => waha.client.send_voice("main", &media).await,
-            _ => waha.client.send_file("main", &media).await,
+            "sendImage" => waha.client.send_image("main", media()).await,
+            "sendVideo" => waha.client.send_video("main", media()).await,
+            "sendVoice" => waha.client.send_voice("main", media()).await,
+            _ => waha.client.send_file("main", media()).await,
         };
         assert_eq!(sent.unwrap().key, "3EB092B47680CDB9092EB8");
         let request = waha.request();

@@ -123,6 +123,7 @@ fn state(services: &Services, settings: &Settings, metrics: &Metrics) -> ApiStat
             body_limit: settings.limits.body_bytes,
             event_limit: settings.limits.event_bytes,
             media_limit: settings.limits.media_bytes,
+            uploads: settings.limits.uploads,
             metrics: Some(metrics.clone()),
         },
     )

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wahana_api::UploadLimits;
 use wahana_service::organization_events::StreamLimits;
 
 use super::reader::Reader;
@@ -15,6 +16,8 @@ pub(crate) struct Limits {
     pub(crate) event_bytes: usize,
     /// The largest medium that may be uploaded or fetched, in bytes.
     pub(crate) media_bytes: usize,
+    /// How bodies that bring a file are taken in.
+    pub(crate) uploads: UploadLimits,
     /// The largest head of a request, in bytes.
     pub(crate) header_bytes: usize,
     /// How long a client may take to send a request's head.
@@ -37,6 +40,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
     let body_bytes = bytes("limits.body_bytes", MIB, KIB, 64 * MIB);
     let event_bytes = bytes("limits.event_bytes", MIB, KIB, 64 * MIB);
     let media_bytes = bytes("limits.media_bytes", 32 * MIB, KIB, 1024 * MIB);
+    let upload_memory = bytes("limits.upload_memory_bytes", 256 * MIB, MIB, MIB * MIB);
     // hyper's reading buffer cannot be smaller than 8 KiB.
     let header_bytes = bytes("limits.header_bytes", 32 * KIB, 8 * KIB, MIB);
     let streams = StreamLimits::default();
@@ -52,6 +56,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
         body_bytes,
         event_bytes,
         media_bytes,
+        uploads: UploadLimits {
+            memory: upload_memory,
+            whole: seconds("limits.upload_seconds", 300, 86_400),
+            ..UploadLimits::default()
+        },
         header_bytes,
         event_streams,
         header_timeout: seconds("limits.header_seconds", 10, 300),
@@ -65,6 +74,8 @@ impl Limits {
             ("limits.body_bytes", self.body_bytes.to_string()),
             ("limits.event_bytes", self.event_bytes.to_string()),
             ("limits.media_bytes", self.media_bytes.to_string()),
+            ("limits.upload_memory_bytes", self.uploads.memory.to_string()),
+            ("limits.upload_seconds", self.uploads.whole.as_secs().to_string()),
             ("limits.header_bytes", self.header_bytes.to_string()),
             ("limits.header_seconds", self.header_timeout.as_secs().to_string()),
             ("limits.event_streams", self.event_streams.of_process.to_string()),

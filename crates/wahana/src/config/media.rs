@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use wahana_domain::MediaTypePattern;
 use wahana_service::{
     AllowedNetwork,
     media::{MediaSettings, MediaStore},
@@ -11,6 +12,7 @@ use wahana_store::DatabaseSettings;
 use super::{list, reader::Reader};
 
 const ALLOW: &str = "media.allow";
+const ALLOWED_TYPES: &str = "media.allowed_types";
 const DIRECTORY: &str = "media.directory";
 const FILE_BYTES: &str = "media.file_bytes";
 const ORGANIZATION_BYTES: &str = "media.organization_bytes";
@@ -29,6 +31,8 @@ pub(crate) struct Media {
     file_bytes: u64,
     /// How many bytes of files one organization has at most.
     organization_bytes: u64,
+    /// What may be sent.
+    allowed_types: Vec<MediaTypePattern>,
     /// Where files that organizations name may be besides the internet.
     pub(crate) allow: Vec<AllowedNetwork>,
 }
@@ -50,10 +54,15 @@ pub(super) fn read(reader: &mut Reader<'_>, database: Option<&DatabaseSettings>)
         KIB,
         1024 * 1024 * GIB,
     );
+    let allowed_types = match reader.parsed_list(ALLOWED_TYPES) {
+        Some(types) if types.is_empty() => Some(default.allowed_types),
+        types => types,
+    };
     let allow = reader.parsed_list(ALLOW);
     Some(Media {
         directory: directory?,
         allow: allow?,
+        allowed_types: allowed_types?,
         file_bytes,
         organization_bytes,
     })
@@ -74,6 +83,7 @@ impl Media {
             store: MediaStore::in_directory(self.directory.clone()),
             file_bytes: self.file_bytes,
             organization_bytes: self.organization_bytes,
+            allowed_types: self.allowed_types.clone(),
         }
     }
 
@@ -82,6 +92,7 @@ impl Media {
             (DIRECTORY, format!("\"{}\"", self.directory.display())),
             (FILE_BYTES, self.file_bytes.to_string()),
             (ORGANIZATION_BYTES, self.organization_bytes.to_string()),
+            (ALLOWED_TYPES, list(&self.allowed_types)),
             (ALLOW, list(&self.allow)),
         ]
     }

@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 51] = [
+pub(crate) const SETTINGS: [Setting; 54] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -41,6 +41,8 @@ pub(crate) const SETTINGS: [Setting; 51] = [
     setting("limits.body_bytes", "1048576"),
     setting("limits.event_bytes", "1048576"),
     setting("limits.media_bytes", "33554432"),
+    setting("limits.upload_memory_bytes", "268435456"),
+    setting("limits.upload_seconds", "300"),
     setting("limits.header_bytes", "32768"),
     setting("limits.header_seconds", "10"),
     setting("limits.event_streams", "5000"),
@@ -57,6 +59,7 @@ pub(crate) const SETTINGS: [Setting; 51] = [
     setting("media.directory", r#""/var/lib/wahana/media""#),
     setting("media.file_bytes", "104857600"),
     setting("media.organization_bytes", "10737418240"),
+    setting("media.allowed_types", r#"["image/*", "application/pdf"]"#),
     setting("media.allow", r#"["10.1.0.0/16:443"]"#),
     setting("metrics.public", "false"),
     setting("metrics.listen", r#""127.0.0.1:9180""#),

@@ -1,39 +1,35 @@
 //! `POST /api/waha/sessions/{sessionId}/send-media`
 
-use std::fmt;
-
 use axum::{extract::State, response::Response};
-use data_encoding::BASE64;
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, Visitor},
-};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use wahana_domain::{ChatId, Country, FileName, MediaType, MessageText, Timestamp};
 use wahana_service::{
-    FieldErrors,
-    access::SendMessages,
-    messages::{self, MediaFile, MediaMessage, MediaSource, Schedule},
+    FieldErrors, Services,
+    access::{Granted, SendMessages},
+    media::UploadError,
+    messages::{self, MediaMessage, MediaSource, Schedule},
 };
 
 use super::SentResource;
 use crate::{
     envelope::Envelope,
     error::{ApiError, ErrorBody},
-    extract::{Allowed, MediaBody, MediaForm, OfSession, SendPreferences},
+    extract::{Allowed, Base64, MediaBody, MediaForm, NotBase64, OfSession, SendPreferences},
     state::ApiState,
 };
 
 /// A file to send: an image, a video, a voice message (all sound), or else a document, by its type.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SendMedia {
+pub(crate) struct SendMedia<'a> {
     /// As in `send-text`.
     to: String,
     /// Where wahana fetches the file: a public http or https address. Either this or `media`.
     #[schema(max_length = 2048)]
     media_url: Option<String>,
-    media: Option<MediaFields>,
+    #[serde(borrow)]
+    media: Option<MediaFields<'a>>,
     /// The text below the file; voice messages have none.
     #[schema(max_length = 1024)]
     caption: Option<String>,
@@ -48,10 +44,11 @@ pub(crate) struct SendMedia {
 /// A file.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MediaFields {
+pub(crate) struct MediaFields<'a> {
     /// Its bytes in base64, with padding.
     #[schema(value_type = String, format = Byte)]
-    data: Base64,
+    #[serde(borrow)]
+    data: Base64<'a>,
     /// Its type, such as `image/png`.
     mimetype: String,
     /// Its name, which is cut to 255 characters without folders.
@@ -78,53 +75,48 @@ pub(crate) struct SendMediaForm {
     expires_at: Option<String>,
 }
 
-/// Bytes that are written in base64. They are decoded while they are read, without a copy of the text.
-struct Base64(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Base64 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Base64Visitor)
-    }
-}
-
-struct Base64Visitor;
-
-impl Visitor<'_> for Base64Visitor {
-    type Value = Base64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a file in base64")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Base64, E> {
-        let decoded = BASE64.decode(text.as_bytes());
-        decoded
-            .map(Base64)
-            .map_err(|_| E::custom("must be a file in base64, with padding"))
-    }
-}
-
 /// What a request to send a file says, however it says it.
-struct Fields {
+struct Fields<S> {
     to: String,
-    source: Option<MediaSource>,
+    source: Option<S>,
     caption: Option<String>,
     send_at: Option<String>,
     expires_at: Option<String>,
+    errors: FieldErrors,
 }
 
-impl SendMedia {
-    fn fields(self, errors: &mut FieldErrors) -> Fields {
+/// The same, once it is checked.
+struct Checked<S> {
+    to: ChatId,
+    source: S,
+    caption: Option<MessageText<1024>>,
+    schedule: Schedule,
+}
+
+/// Where the file is that a JSON body means.
+enum JsonSource<'a> {
+    Url(String),
+    Data {
+        media_type: MediaType,
+        name: Option<FileName>,
+        data: Base64<'a>,
+    },
+}
+
+impl<'a> SendMedia<'a> {
+    fn fields(self, services: &Services) -> Result<Fields<JsonSource<'a>>, ApiError> {
+        let mut errors = FieldErrors::default();
         let source = match (self.media_url, self.media) {
-            (Some(url), None) => Some(MediaSource::Url(url)),
+            (Some(url), None) => Some(JsonSource::Url(url)),
             (None, Some(media)) => {
                 let media_type = errors.take("media.mimetype", MediaType::parse(&media.mimetype));
-                media_type.map(|media_type| {
-                    MediaSource::File(MediaFile {
-                        media_type,
-                        name: media.filename.as_deref().and_then(FileName::sanitize),
-                        data: media.data.0,
-                    })
+                if let Some(media_type) = &media_type {
+                    messages::check_media_type(services, media_type)?;
+                }
+                media_type.map(|media_type| JsonSource::Data {
+                    media_type,
+                    name: media.filename.as_deref().and_then(FileName::sanitize),
+                    data: media.data,
                 })
             }
             (Some(_), Some(_)) => {
@@ -136,17 +128,50 @@ impl SendMedia {
                 None
             }
         };
-        Fields {
+        Ok(Fields {
             to: self.to,
             source,
             caption: self.caption.filter(|caption| !caption.is_empty()),
             send_at: self.send_at,
             expires_at: self.expires_at,
-        }
+            errors,
+        })
     }
 }
 
-impl From<MediaForm> for Fields {
+impl Checked<JsonSource<'_>> {
+    /// Decodes the file into the media store; what is at an address is fetched later.
+    async fn receive(
+        self,
+        services: &Services,
+        access: &Granted<SendMessages>,
+        limit: usize,
+    ) -> Result<Checked<MediaSource>, ApiError> {
+        let source = match self.source {
+            JsonSource::Url(url) => MediaSource::Url(url),
+            JsonSource::Data {
+                media_type,
+                name,
+                data,
+            } => {
+                let bytes = data.decode();
+                let received = messages::receive_media(services, access, media_type, name, bytes, limit);
+                MediaSource::File(received.await.map_err(|error| match error {
+                    UploadError::Source(fault @ NotBase64) => FieldErrors::one("media.data", fault).into(),
+                    UploadError::Service(error) => ApiError::from(error),
+                })?)
+            }
+        };
+        Ok(Checked {
+            to: self.to,
+            source,
+            caption: self.caption,
+            schedule: self.schedule,
+        })
+    }
+}
+
+impl From<MediaForm> for Fields<MediaSource> {
     fn from(form: MediaForm) -> Self {
         Self {
             to: form.to,
@@ -154,27 +179,31 @@ impl From<MediaForm> for Fields {
             caption: form.caption,
             send_at: form.send_at,
             expires_at: form.expires_at,
+            errors: FieldErrors::default(),
         }
     }
 }
 
-impl Fields {
+impl<S> Fields<S> {
     fn check(
         self,
         country: Option<Country>,
         preferences: &SendPreferences,
         now: Timestamp,
-        mut errors: FieldErrors,
-    ) -> Result<(MediaMessage, Schedule), FieldErrors> {
+    ) -> Result<Checked<S>, FieldErrors> {
+        let mut errors = self.errors;
         let (send_at, expires_at) = (self.send_at.as_deref(), self.expires_at.as_deref());
         let schedule = preferences.schedule(send_at, expires_at, now, &mut errors);
         let to = errors.take("to", ChatId::parse_recipient(&self.to, country));
         let caption = self.caption;
         let caption = caption.and_then(|caption| errors.take("caption", MessageText::parse(caption)));
-        let message = to
-            .zip(self.source)
-            .map(|(to, source)| MediaMessage { to, source, caption });
-        errors.finish(message.map(|message| (message, schedule)))
+        let checked = to.zip(self.source).map(|(to, source)| Checked {
+            to,
+            source,
+            caption,
+            schedule,
+        });
+        errors.finish(checked)
     }
 }
 
@@ -201,18 +230,28 @@ pub(crate) async fn send_media(
     State(state): State<ApiState>,
     allowed: Allowed<OfSession, SendMessages>,
     preferences: SendPreferences,
-    body: MediaBody<SendMedia>,
+    body: MediaBody,
 ) -> Result<Response, ApiError> {
-    let services = state.services();
-    let mut errors = FieldErrors::default();
-    let fields = match body {
-        MediaBody::Json(body) => body.fields(&mut errors),
-        MediaBody::Form(form) => Fields::from(form),
+    let (services, limit) = (state.services(), state.settings().media_limit);
+    let (country, now) = (allowed.access.organization().country, services.now());
+    let checked = match body {
+        MediaBody::Json(json) => {
+            let json = json.read(&state, allowed.access.organization().id).await?;
+            let body: SendMedia<'_> = json.parse()?;
+            let checked = body.fields(services)?.check(country, &preferences, now)?;
+            checked.receive(services, &allowed.access, limit).await?
+        }
+        MediaBody::Form(form) => {
+            let form = form.read(services, &allowed.access).await?;
+            Fields::from(form).check(country, &preferences, now)?
+        }
     };
-    let country = allowed.access.organization().country;
-    let (message, schedule) = fields.check(country, &preferences, services.now(), errors)?;
-    let limit = state.settings().media_limit;
-    let options = super::options(&allowed, preferences, schedule);
+    let options = super::options(&allowed, preferences, checked.schedule);
+    let message = MediaMessage {
+        to: checked.to,
+        source: checked.source,
+        caption: checked.caption,
+    };
     let (access, session) = (&allowed.access, &allowed.found);
     let sent = messages::send_media(services, access, session, message, limit, options.clone()).await?;
     Ok(super::answer(sent, &options))

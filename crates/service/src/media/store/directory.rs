@@ -74,6 +74,14 @@ impl Directory {
         remove(&self.place(key)).await
     }
 
+    /// The same for those who cannot wait: one call of the system.
+    pub(super) fn delete_at_once(&self, key: &StorageKey) -> io::Result<()> {
+        match std::fs::remove_file(self.place(key)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
     pub(super) async fn delete_unfinished(&self, key: &StorageKey) -> Result<(), MediaStoreError> {
         remove(&unfinished(&self.place(key))).await
     }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{TryStreamExt as _, future::BoxFuture};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -17,6 +17,26 @@ use tokio::{
 use super::*;
 
 const LIMIT: usize = 1000;
+
+/// A file that was fetched whole.
+#[derive(Debug)]
+struct Fetched {
+    media_type: MediaType,
+    name: Option<FileName>,
+    data: Vec<u8>,
+}
+
+impl Fetcher {
+    async fn fetch(&self, address: &str, limit: usize) -> Result<Fetched, FetchError> {
+        let download = self.open(address, limit).await?;
+        let pieces: Vec<Bytes> = download.bytes.try_collect().await?;
+        Ok(Fetched {
+            media_type: download.media_type,
+            name: download.name,
+            data: pieces.concat(),
+        })
+    }
+}
 
 /// A server that gives each path its answer, and keeps what it was asked.
 #[derive(Debug)]
