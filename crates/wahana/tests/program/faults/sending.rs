@@ -16,6 +16,7 @@ on_both_databases!(
     where_a_process_is_killed_a_message_is_not_sent_twice_if_waha_cannot_be_asked,
     where_a_process_is_killed_the_file_of_a_message_is_kept_and_not_sent_twice,
     where_a_process_is_killed_whoever_waits_and_asks_again_does_not_send_twice,
+    where_a_process_is_killed_the_file_of_whoever_waits_is_kept_and_not_sent_twice,
 );
 
 /// What a message is.
@@ -258,6 +259,40 @@ const TIME_IS_OVER: &str = "UPDATE messages SET lease_expires_at = 0 WHERE lane 
 /// How often WAHA was asked to send such a thing.
 fn calls(world: &World<'_>, what: What) -> u64 {
     world.calls(&format!("POST {}", what.path()))
+}
+
+async fn where_a_process_is_killed_the_file_of_whoever_waits_is_kept_and_not_sent_twice(
+    database: &TestDatabase,
+) {
+    let world = World::with(database, WahaSim::builder(), SETTINGS).await;
+    let mut process = Process::start(&world, "all").await;
+    world.working(&process, "one", "15550001111").await;
+    for (step, fault) in [(Step::Asked, FaultKind::Hang), (Step::Sent, FaultKind::HangAfter)] {
+        world.sim.set_fault(on_sending(What::File, fault));
+        let asked = calls(&world, What::File);
+        world.send_file_now(&process, "one", &format!("{step:?}"), FILE);
+        match step {
+            Step::Sent => eventually(async || times_sent(&world).contains_key("Sent")).await,
+            _ => eventually(async || calls(&world, What::File) > asked).await,
+        }
+        process.kill();
+        world.sim.clear_faults();
+        world.database.execute_unguarded(TIME_IS_OVER).await;
+        process = Process::start(&world, "all").await;
+        eventually(async || world.number(OPEN).await == 0).await;
+    }
+    let sent = times_sent(&world);
+    assert_eq!(
+        (sent.get("Asked"), sent.get("Sent")),
+        (None, Some(&1)),
+        "{sent:?}"
+    );
+    assert_eq!(world.sim.sent_messages()[0].request["file"]["data"], FILE);
+    let unknown = "SELECT CAST(count(*) AS TEXT) FROM messages WHERE status = 'unknown'";
+    assert_eq!(world.number(unknown).await, 2);
+    let files = "SELECT CAST(count(*) AS TEXT) FROM media_files f JOIN messages m ON m.id = f.message_id \
+                 WHERE f.state = 'stored' AND f.size = 22";
+    assert_eq!(world.number(files).await, 2);
 }
 
 const OPEN: &str = "SELECT CAST(count(*) AS TEXT) FROM messages WHERE status IN ('queued', 'sending')";

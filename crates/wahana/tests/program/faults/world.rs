@@ -164,6 +164,18 @@ impl<'a> World<'a> {
             .await
     }
 
+    /// Sends a picture, in base64, above a text. Whoever waits for it hears nothing if the process is killed.
+    pub(super) fn send_file_now(&self, process: &Process, session: &str, text: &str, data: &str) {
+        let url = format!(
+            "http://{}/api/waha/sessions/{session}/send-media",
+            process.address
+        );
+        let media = json!({"data": data, "mimetype": "image/png"});
+        let body = json!({"to": "+15550102030", "media": media, "caption": text});
+        let request = self.http.post(url).header("authorization", &self.bearer);
+        tokio::spawn(request.json(&body).send());
+    }
+
     async fn hand_in_ahead(
         &self,
         process: &Process,
