@@ -19,8 +19,9 @@ use wahana_domain::{FileName, MediaType};
 use super::{
     AllowedNetwork,
     clients::{Refusal, TenantClients},
+    name_servers::NameServers,
     policy::TenantPolicy,
-    resolver::{LookUp, SystemLookUp},
+    resolver::LookUp,
 };
 use crate::{FieldErrors, ServiceError};
 
@@ -92,7 +93,7 @@ pub(crate) struct Fetcher(Arc<TenantClients>);
 impl Fetcher {
     /// Fetches from the internet, and from what the operator allowed.
     pub(crate) fn new(allowed: Vec<AllowedNetwork>) -> Self {
-        Self::with_look_up(allowed, SystemLookUp)
+        Self::with_look_up(allowed, NameServers)
     }
 
     fn with_look_up(allowed: Vec<AllowedNetwork>, look_up: impl LookUp) -> Self {

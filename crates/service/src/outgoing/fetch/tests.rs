@@ -137,7 +137,7 @@ async fn a_file_comes_with_its_type_and_name_and_nothing_of_ours_goes_out() {
         &[(path, file("Application/PDF; x=y", "bytes"))],
     )
     .await;
-    let fetcher = fetcher(only(&[site.address]), SystemLookUp);
+    let fetcher = fetcher(only(&[site.address]), NameServers);
     let found = fetcher.fetch(&site.url(path), LIMIT).await.unwrap();
     assert_eq!(found.media_type.as_str(), "application/pdf");
     assert_eq!(found.name.unwrap().as_str(), "price list.pdf");
@@ -150,7 +150,7 @@ async fn a_file_comes_with_its_type_and_name_and_nothing_of_ours_goes_out() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_in_every_spelling() {
-    let fetcher = fetcher(Vec::new(), SystemLookUp);
+    let fetcher = fetcher(Vec::new(), NameServers);
     for address in [
         "http://127.0.0.1/",
         "http://127.1/",
@@ -195,7 +195,7 @@ async fn private_addresses_are_refused_in_every_spelling() {
 
 #[tokio::test]
 async fn other_schemes_ports_and_user_information_are_refused() {
-    let fetcher = fetcher(Vec::new(), SystemLookUp);
+    let fetcher = fetcher(Vec::new(), NameServers);
     let long = format!("http://example.com/{}", "x".repeat(2048));
     for address in [
         "",
@@ -268,7 +268,7 @@ async fn each_redirect_is_checked_and_there_are_not_many() {
         ("/4", redirect("/file.txt")),
     ];
     let site = Site::start(Ipv4Addr::new(127, 0, 0, 3), 0, &answers).await;
-    let fetcher = fetcher(only(&[site.address]), SystemLookUp);
+    let fetcher = fetcher(only(&[site.address]), NameServers);
     let fetch = async |path: &str| fetcher.fetch(&site.url(path), LIMIT).await;
     let found = fetch("/to-the-file").await.unwrap();
     assert_eq!(
@@ -317,7 +317,7 @@ async fn what_is_no_whole_file_of_the_allowed_size_is_refused() {
         ("/untyped", head(200, "Content-Length: 3\r\n") + "abc"),
     ];
     let site = Site::start(Ipv4Addr::LOCALHOST, 0, &answers).await;
-    let fetcher = fetcher(only(&[site.address]), SystemLookUp);
+    let fetcher = fetcher(only(&[site.address]), NameServers);
     let fetch = async |path: &str| fetcher.fetch(&site.url(path), LIMIT).await;
     assert!(matches!(
         fetch("/announced").await.unwrap_err(),

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     AllowedNetwork,
-    outgoing::{LookUp, Refusal, SystemLookUp, TenantClients, TenantPolicy},
+    outgoing::{LookUp, NameServers, Refusal, TenantClients, TenantPolicy},
 };
 
 /// What is sent over the internet is encrypted, and at the usual port.
@@ -27,7 +27,7 @@ pub(super) struct Egress {
 
 impl Egress {
     pub(super) fn new(allowed: &[AllowedNetwork]) -> Self {
-        let look_up: Arc<dyn LookUp> = Arc::new(SystemLookUp);
+        let look_up: Arc<dyn LookUp> = Arc::new(NameServers);
         Self::with_look_up(allowed, &look_up)
     }
 

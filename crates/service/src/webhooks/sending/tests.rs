@@ -8,12 +8,13 @@ use futures_util::future::BoxFuture;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    task::JoinSet,
 };
 use wahana_domain::ManualClock;
 use wahana_testkit::receiver::{Answer, ReceivedWebhook, WebhookReceiver};
 
 use super::*;
-use crate::outgoing::{LookUp, SystemLookUp};
+use crate::outgoing::{LookUp, NameServers};
 
 const NEWEST: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 const PREVIOUS: &str = "whsec_ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=";
@@ -44,7 +45,7 @@ fn only(receiver: &WebhookReceiver) -> [AllowedNetwork; 1] {
 
 /// One that may send to this receiver and to the internet.
 fn sender_to(receiver: &WebhookReceiver) -> Sender {
-    sender(&only(receiver), SystemLookUp, TOTAL_TIMEOUT)
+    sender(&only(receiver), NameServers, TOTAL_TIMEOUT)
 }
 
 fn sending(url: &str) -> Sending {
@@ -155,7 +156,7 @@ async fn custom_headers_come_along_and_are_never_in_the_place_of_ours() {
 
 #[tokio::test]
 async fn what_is_not_allowed_is_refused_in_every_spelling_and_told_alike() {
-    let sender = sender(&[], SystemLookUp, TOTAL_TIMEOUT);
+    let sender = sender(&[], NameServers, TOTAL_TIMEOUT);
     for address in [
         "https://127.0.0.1/",
         "https://127.1/",
@@ -253,6 +254,42 @@ impl LookUp for Changing {
     }
 }
 
+/// Never answers for names that begin so, and gives every other the address of this machine.
+#[derive(Debug)]
+struct SlowFor(&'static str, Arc<AtomicUsize>);
+
+impl LookUp for SlowFor {
+    fn addresses(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        if name.starts_with(self.0) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async { Ok(vec![Ipv4Addr::LOCALHOST.into()]) })
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_not_answered_delay_no_other() {
+    const MANY: usize = 600;
+    let receiver = WebhookReceiver::start().unwrap();
+    let port = receiver.address().port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let look_up = SlowFor("slow", asked.clone());
+    let sender = sender(&only(&receiver), look_up, TOTAL_TIMEOUT);
+    let mut hanging = JoinSet::new();
+    for number in 0..MANY {
+        let sender = sender.clone();
+        let address = format!("http://slow-{number}.example:{port}/");
+        hanging.spawn(async move { sender.send(&sending(&address)).await });
+    }
+    while asked.load(Ordering::SeqCst) < MANY {
+        tokio::task::yield_now().await;
+    }
+    let address = format!("http://quick.example:{port}/");
+    assert!(sender.send(&sending(&address)).await.is_delivered());
+    hanging.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_name_that_changes_its_address_reaches_nothing_private() {
     let inside = WebhookReceiver::start().unwrap();
@@ -325,7 +362,7 @@ async fn a_receiver_that_does_not_answer_is_not_waited_for() {
         Answer::unfinished(b"HTTP/1.1 200 OK\r\nX-A: b\r\n"),
         Answer::endless(b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
     ]);
-    let sender = sender(&only(&receiver), SystemLookUp, SHORT);
+    let sender = sender(&only(&receiver), NameServers, SHORT);
     for _ in 0..3 {
         let attempted = sender.send(&sending(&receiver.url("/"))).await;
         assert_eq!((attempted.status, attempted.answer), (None, None));
@@ -373,7 +410,7 @@ async fn a_receiver_without_tls_is_told_apart() {
     });
     let sender = sender(
         &[address.to_string().parse().unwrap()],
-        SystemLookUp,
+        NameServers,
         TOTAL_TIMEOUT,
     );
     let attempted = sender.send(&sending(&format!("https://{address}/"))).await;
@@ -408,7 +445,7 @@ async fn an_answer_without_an_end_is_an_answer() {
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
     receiver.answer_otherwise(Answer::unfinished(head));
     // Long enough for the head to arrive, however slow the machine.
-    let sender = sender(&only(&receiver), SystemLookUp, Duration::from_secs(3));
+    let sender = sender(&only(&receiver), NameServers, Duration::from_secs(3));
     let attempted = sender.send(&sending(&receiver.url("/"))).await;
     assert!(attempted.is_delivered());
     assert_eq!(
