@@ -1,5 +1,7 @@
 //! HTTP connections: accepted, bounded, and ended in order.
 
+mod write_timeout;
+
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::{
@@ -13,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use self::write_timeout::WriteTimeout;
 use crate::config::Limits;
 
 /// How long to wait before accepting again when it failed: most often there are no file descriptors
@@ -79,7 +82,10 @@ async fn connection(
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(
+            TokioIo::new(WriteTimeout::new(stream, limits.write_timeout)),
+            service,
+        )
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -94,3 +100,6 @@ async fn connection(
         tracing::debug!(source.address = %peer.ip(), error = %error, "a connection broke off");
     }
 }
+
+#[cfg(test)]
+mod tests;

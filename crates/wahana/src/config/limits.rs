@@ -22,6 +22,8 @@ pub(crate) struct Limits {
     pub(crate) header_bytes: usize,
     /// How long a client may take to send a request's head.
     pub(crate) header_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub(crate) write_timeout: Duration,
     /// How many streams of events may be open.
     pub(crate) event_streams: StreamLimits,
     /// How long running requests may take to end when wahana is told to stop.
@@ -64,6 +66,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
         header_bytes,
         event_streams,
         header_timeout: seconds("limits.header_seconds", 10, 300),
+        write_timeout: seconds("limits.write_seconds", 30, 3600),
         shutdown_timeout: seconds("limits.shutdown_seconds", 30, 3600),
     }
 }
@@ -78,6 +81,7 @@ impl Limits {
             ("limits.upload_seconds", self.uploads.whole.as_secs().to_string()),
             ("limits.header_bytes", self.header_bytes.to_string()),
             ("limits.header_seconds", self.header_timeout.as_secs().to_string()),
+            ("limits.write_seconds", self.write_timeout.as_secs().to_string()),
             ("limits.event_streams", self.event_streams.of_process.to_string()),
             (
                 "limits.organization_event_streams",

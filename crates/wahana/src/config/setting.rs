@@ -16,7 +16,7 @@ const fn setting(name: &'static str, example: &'static str) -> Setting {
 }
 
 /// Every setting. `wahana.example.toml` says what each is for.
-pub(crate) const SETTINGS: [Setting; 54] = [
+pub(crate) const SETTINGS: [Setting; 55] = [
     setting("listen", r#""127.0.0.1:8080""#),
     setting("public_url", r#""https://wahana.example.com""#),
     setting("hook_url", r#""http://10.0.0.5:8080""#),
@@ -45,6 +45,7 @@ pub(crate) const SETTINGS: [Setting; 54] = [
     setting("limits.upload_seconds", "300"),
     setting("limits.header_bytes", "32768"),
     setting("limits.header_seconds", "10"),
+    setting("limits.write_seconds", "30"),
     setting("limits.event_streams", "5000"),
     setting("limits.organization_event_streams", "100"),
     setting("limits.shutdown_seconds", "30"),

@@ -50,6 +50,7 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("limits.header_seconds = 0", "limits.header_seconds"),
         ("limits.upload_memory_bytes = 1", "limits.upload_memory_bytes"),
         ("limits.upload_seconds = 0", "limits.upload_seconds"),
+        ("limits.write_seconds = 0", "limits.write_seconds"),
         ("limits.shutdown_seconds = 'MARK'", "limits.shutdown_seconds"),
         ("limits.messages_per_minute = -1", "limits.messages_per_minute"),
         ("limits.messages_per_hour = 'MARK'", "limits.messages_per_hour"),
