@@ -98,13 +98,24 @@ mod tests {
 
     #[test]
     fn no_list_opens_where_clouds_keep_their_machines_credentials() {
-        let policy = policy(&["169.0.0.0/8", "fe80::/10", "fd00::/8"]);
+        let policy = policy(&[
+            "168.0.0.0/7",
+            "100.64.0.0/10",
+            "192.0.0.192:80",
+            "fe80::/10",
+            "fd00::/8",
+        ]);
         assert!(permits(&policy, "169.1.2.3", 9000) && permits(&policy, "fd00::1", 9000));
         for address in [
             "169.254.169.254",
             "::ffff:169.254.169.254",
             "fe80::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
         ] {
             assert!(!permits(&policy, address, 80), "{address}");
         }

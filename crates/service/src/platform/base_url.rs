@@ -26,7 +26,7 @@ pub enum InvalidBaseUrl {
     #[error("must not have a query or fragment")]
     Rest,
     /// An address that nobody may be sent to.
-    #[error("must not be a link-local, multicast or unspecified address")]
+    #[error("must not be a link-local, multicast or unspecified address, nor one of a cloud's own")]
     Network,
 }
 
@@ -80,11 +80,24 @@ pub(crate) fn is_forbidden(address: IpAddr) -> bool {
 }
 
 fn is_forbidden_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_multicast() || address.is_unspecified() || address.is_broadcast()
+    address.is_link_local()
+        || address.is_multicast()
+        || address.is_unspecified()
+        || address.is_broadcast()
+        || CLOUD_METADATA_V4.contains(&address)
 }
 
-/// Where a cloud answers its machines with their credentials over IPv6.
-const CLOUD_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+/// Where clouds answer their machines with their credentials, besides link-local addresses: Azure, Alibaba, Oracle.
+const CLOUD_METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+/// The same over IPv6: Amazon, Google.
+const CLOUD_METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+];
 
 fn is_forbidden_v6(address: Ipv6Addr) -> bool {
     let is_loopback = address.is_loopback();
@@ -92,7 +105,7 @@ fn is_forbidden_v6(address: Ipv6Addr) -> bool {
         || address.is_unicast_link_local()
         || address.is_multicast()
         || address.is_unspecified()
-        || address == CLOUD_METADATA
+        || CLOUD_METADATA_V6.contains(&address)
 }
 
 /// The IPv4 address that an IPv6 address leads to: mapped, compatible, or by NAT64 (RFC 6052).
@@ -147,6 +160,12 @@ mod tests {
             "http://[::ffff:169.254.169.254]/",
             "http://[64:ff9b::a9fe:a9fe]/",
             "http://[fd00:ec2::254]/",
+            "http://[fd20:ce::254]/",
+            "http://168.63.129.16/",
+            "http://100.100.100.200/",
+            "http://192.0.0.192/",
+            "http://[::ffff:168.63.129.16]/",
+            "http://[64:ff9b::100.100.100.200]/",
             "http://0.0.0.0:3000",
             "http://[::]",
             "http://224.0.0.1",
