@@ -13,8 +13,8 @@ use crate::{Services, audit::record_by_system_on_platform, media};
 pub struct RetentionSettings {
     /// Events from WAHA that were applied or ignored.
     pub events_days: u32,
-    /// What was told to organizations by streams and webhooks; two at least, because deliveries are repeated for
-    /// more than a day.
+    /// What was told to organizations by streams and webhooks; four at least, because deliveries are repeated for
+    /// more than three days if their receiver asks for time.
     pub organization_events_days: u32,
     /// Deliveries of webhooks that ended, with their attempts.
     pub webhook_deliveries_days: u32,

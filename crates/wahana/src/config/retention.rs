@@ -26,8 +26,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> RetentionSettings {
     RetentionSettings {
         // WAHA repeats an event for a day, and only who still knows it can tell that it is one.
         events_days: days(EVENTS, default.events_days, 2),
-        // Deliveries are repeated for more than a day, and tell what is kept.
-        organization_events_days: days(ORGANIZATION_EVENTS, default.organization_events_days, 2),
+        // Deliveries tell what is kept, and are tried for 77 hours if their receiver asks for ten each time.
+        organization_events_days: days(ORGANIZATION_EVENTS, default.organization_events_days, 4),
         // Deliveries are tried for more than a day.
         webhook_deliveries_days: days(WEBHOOK_DELIVERIES, default.webhook_deliveries_days, 2),
         jobs_days: days(JOBS, default.jobs_days, 1),

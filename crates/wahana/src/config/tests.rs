@@ -76,6 +76,10 @@ fn every_faulty_setting_is_named_and_none_is_quoted() {
         ("role = 1", "role"),
         ("retention.events_days = 1", "retention.events_days"),
         (
+            "retention.organization_events_days = 3",
+            "retention.organization_events_days",
+        ),
+        (
             "retention.webhook_deliveries_days = 1",
             "retention.webhook_deliveries_days",
         ),
