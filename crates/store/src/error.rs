@@ -74,6 +74,15 @@ impl StoreError {
     }
 }
 
+/// What can be read of some rows, where one that cannot be read, of whatever cause, must not keep the others from being
+/// used. The log says which.
+pub(crate) fn readable<T>(rows: impl IntoIterator<Item = Result<T, StoreError>>) -> impl Iterator<Item = T> {
+    rows.into_iter().filter_map(|row| {
+        row.inspect_err(|error| tracing::error!(error = %error, "a row is passed over"))
+            .ok()
+    })
+}
+
 /// A rule of uniqueness that a write broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uniqueness {

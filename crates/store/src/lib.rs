@@ -51,6 +51,7 @@ pub use callers::{
     Caller, Callers, Credential, Identity, NoCaller, PlatformAdministrator, PresentedCredential,
 };
 pub use commit_news::{EventWatch, Woken};
+use error::readable;
 pub use error::{StoreError, Uniqueness};
 pub use hook_keys::{Hook, HookKeyId, InvalidHookKeyId};
 pub use key_ring::{Belonging, KeyRing, KeyRingError};

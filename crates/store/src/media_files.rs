@@ -14,6 +14,7 @@ use crate::{
     StoreError, TenantTx,
     entity::media_file::{self, Column, Entity, Model},
     messages::DescribedMessage,
+    readable,
 };
 
 /// A file that a message which came in is said to have.
@@ -227,7 +228,8 @@ pub async fn of_described(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let files = of_messages(tx, &ids).await?.into_iter();
+    let rows = rows_of_messages(tx, &ids).await?;
+    let files = readable(rows.into_iter().map(from_row));
     Ok(files.filter_map(|file| Some((file.message_id?, file))).collect())
 }
 
@@ -235,10 +237,15 @@ pub(crate) async fn of_messages(
     tx: &TenantTx,
     messages: &[uuid::Uuid],
 ) -> Result<Vec<MediaFile>, StoreError> {
+    let rows = rows_of_messages(tx, messages).await?;
+    rows.into_iter().map(from_row).collect()
+}
+
+async fn rows_of_messages(tx: &TenantTx, messages: &[uuid::Uuid]) -> Result<Vec<Model>, StoreError> {
     let found = tx
         .find::<Entity>()
         .filter(Column::MessageId.is_in(messages.iter().copied()));
-    found.all().await?.into_iter().map(from_row).collect()
+    found.all().await
 }
 
 fn from_row(row: Model) -> Result<MediaFile, StoreError> {

@@ -4,6 +4,7 @@
 
 mod crowds;
 mod endings;
+mod faulty_rows;
 mod filters;
 mod resuming;
 

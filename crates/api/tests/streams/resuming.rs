@@ -59,6 +59,9 @@ async fn what_cannot_be_told_any_more_is_said_to_be_lost(database: &TestDatabase
     // A never had that many; B has.
     let of_b = scene.app.actor(OWNER_OF_B).await;
     drop(open(&of_b, EVENTS).await);
+    // The number may be the last that there is.
+    let most = format!("{EVENTS}?last_event_id={}", i64::MAX);
+    assert_eq!(open(&owner, &most).await.next().await.unwrap().event, "reset");
     let mut ahead = open(&owner, &format!("{EVENTS}?last_event_id=1000")).await;
     let reset = ahead.next().await.unwrap();
     assert_eq!((reset.event.as_str(), reset.id.as_str()), ("reset", "3"));

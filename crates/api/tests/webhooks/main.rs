@@ -5,6 +5,7 @@
 mod delivering;
 mod endpoints;
 mod failing;
+mod faulty_rows;
 mod replaying;
 
 use std::{sync::Arc, time::Duration};

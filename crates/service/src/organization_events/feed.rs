@@ -175,8 +175,10 @@ impl Feed {
         };
         let referred = Referred::by(&tx, &events, &self.links).await?;
         drop(tx);
-        let rendered = events.iter().map(|event| referred.render(event).map(Arc::new));
-        Ok(Page::Events(rendered.collect::<Result<_, _>>()?))
+        let rendered = events
+            .iter()
+            .map(|event| Arc::new(referred.render_or_pass_over(event)));
+        Ok(Page::Events(rendered.collect()))
     }
 
     fn keep(&self, events: Vec<Arc<RenderedEvent>>) {

@@ -56,7 +56,7 @@ pub(crate) struct Referred {
 }
 
 impl Referred {
-    /// Looks up what these events refer to.
+    /// Looks up what these events refer to. What cannot be read is told of like what is not kept any more.
     pub(crate) async fn by(
         tx: &TenantTx,
         events: &[WrittenEvent],
@@ -66,9 +66,11 @@ impl Referred {
         let messages = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
         let files = media_files::of_described(tx, &messages).await?.into_iter();
         let media = files.map(|(message, file)| Ok((message, media_body(links, file)?)));
+        let called = sessions::called(tx, events.iter().filter_map(|event| event.session)).await?;
+        let called = called.into_iter();
         Ok(Self {
             organization,
-            sessions: sessions::names(tx, events.iter().filter_map(|event| event.session)).await?,
+            sessions: called.map(|(id, session)| (id, session.name)).collect(),
             texts: messages::texts(tx, messages.iter().map(|message| message.id)).await?,
             media: media.collect::<Result<_, ServiceError>>()?,
             messages: messages
@@ -96,6 +98,20 @@ impl Referred {
             texts: texts.into_iter().collect(),
             media: media.into_iter().collect(),
         }
+    }
+
+    /// Makes an event's body. One that cannot be made leaves a number that is told nobody, as of a type that this
+    /// release does not know, so that whoever waits for what follows gets it.
+    pub(super) fn render_or_pass_over(&self, event: &WrittenEvent) -> RenderedEvent {
+        self.render(event).unwrap_or_else(|error| {
+            tracing::error!(error = %error, "an event is told no stream");
+            RenderedEvent {
+                number: event.number,
+                event_type: None,
+                session: event.session,
+                json: String::new(),
+            }
+        })
     }
 
     /// Makes an event's body.

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 
 use serde_json::json;
 use wahana_domain::{
-    EventType, Happening, MessageId, PhoneNumber, SessionId, SessionName, Timestamp, WebhookDelivery,
-    WebhookEndpoint, WebhookStyle,
+    EventType, Happening, MessageId, SessionId, Timestamp, WebhookDelivery, WebhookEndpoint, WebhookStyle,
 };
 use wahana_store::{
     TenantTx, media_files,
     messages::{self, DescribedMessage},
     organization_events::{self, WrittenEvent},
-    sessions,
+    sessions::{self, CalledSession},
 };
 
 use super::{
@@ -94,8 +93,7 @@ enum Teller {
     Standard(Referred),
     Waha {
         /// The sessions, also those that were deleted since.
-        sessions: HashMap<SessionId, SessionName>,
-        numbers: HashMap<SessionId, PhoneNumber>,
+        sessions: HashMap<SessionId, CalledSession>,
         messages: HashMap<MessageId, DescribedMessage>,
         texts: HashMap<MessageId, String>,
         media: HashMap<MessageId, MediaBody>,
@@ -112,19 +110,13 @@ impl Teller {
         if endpoint.style == WebhookStyle::Standard {
             return Ok(Self::Standard(Referred::by(tx, events, links).await?));
         }
-        let ids: Vec<_> = events.iter().filter_map(|event| event.session).collect();
-        let names = sessions::names(tx, ids.iter().copied()).await?;
-        let living = sessions::with_ids(tx, &ids).await?.into_iter();
         let described = messages::described(tx, events.iter().filter_map(|event| event.message)).await?;
         let files = media_files::of_described(tx, &described).await?.into_iter();
         let media = files.map(|(message, file)| Ok((message, media_body(links, file)?)));
         Ok(Self::Waha {
-            sessions: names,
+            sessions: sessions::called(tx, events.iter().filter_map(|event| event.session)).await?,
             texts: messages::texts(tx, described.iter().map(|message| message.id)).await?,
             media: media.collect::<Result<_, ServiceError>>()?,
-            numbers: living
-                .filter_map(|session| Some((session.id, session.phone_number?)))
-                .collect(),
             messages: described
                 .into_iter()
                 .map(|message| (message.id, message))
@@ -146,20 +138,19 @@ impl Teller {
             }
             Self::Waha {
                 sessions,
-                numbers,
                 messages,
                 texts,
                 media,
             } => {
                 let happening =
                     Happening::parse(event_type, &event.data).map_err(|error| unreadable(&error))?;
-                let session = event.session.and_then(|id| Some((id, sessions.get(&id)?)));
-                session.and_then(|(id, name)| {
+                let session = event.session.and_then(|id| sessions.get(&id));
+                session.and_then(|session| {
                     let event = SessionEvent {
                         id: event.id,
                         happened_at: event.happened_at,
-                        session_name: name.as_str(),
-                        phone_number: numbers.get(&id),
+                        session_name: session.name.as_str(),
+                        phone_number: session.phone_number.as_ref(),
                         happening: &happening,
                         message: event.message.and_then(|id| messages.get(&id)),
                         text: event.message.and_then(|id| texts.get(&id)).map(String::as_str),

@@ -6,6 +6,7 @@ use wahana_domain::{Direction, MessageId, MessageKind, SessionId, Timestamp};
 use crate::{
     StoreError, TenantTx,
     entity::message::{Column, Entity, Model},
+    readable,
 };
 
 /// A message without its content.
@@ -43,7 +44,7 @@ impl std::fmt::Debug for DescribedMessage {
     }
 }
 
-/// Those of these messages that are still kept.
+/// Those of these messages that are still kept and can be read.
 pub async fn described(
     tx: &TenantTx,
     ids: impl IntoIterator<Item = MessageId>,
@@ -53,7 +54,7 @@ pub async fn described(
         return Ok(Vec::new());
     }
     let rows = tx.find::<Entity>().filter(Column::Id.is_in(ids)).all().await?;
-    rows.into_iter().map(from_row).collect()
+    Ok(readable(rows.into_iter().map(from_row)).collect())
 }
 
 fn from_row(row: Model) -> Result<DescribedMessage, StoreError> {

@@ -82,8 +82,8 @@ pub async fn following(tx: &TenantTx, number: i64, limit: u64) -> Result<Followi
         .all()
         .await?;
     // Numbers have no gaps but where rows were deleted.
-    let expected = number.saturating_add(1)..;
-    let is_whole = expected.zip(&rows).all(|(expected, row)| row.number == expected);
+    let mut places = (1..).zip(&rows);
+    let is_whole = places.all(|(place, row)| row.number.saturating_sub(number) == place);
     if !is_whole || (rows.is_empty() && number != last) {
         return Ok(Following::Lost(last));
     }

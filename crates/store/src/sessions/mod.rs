@@ -25,6 +25,7 @@ pub(crate) use row::from_row;
 use crate::{
     StoreError, TenantTx,
     entity::session::{self, Column},
+    readable,
 };
 
 /// What to change of a session's own fields; what is `None` stays.
@@ -138,11 +139,20 @@ pub async fn with_ids(tx: &TenantTx, ids: &[SessionId]) -> Result<Vec<Session>, 
     rows.into_iter().map(from_row).collect()
 }
 
-/// The names of these sessions, also of those that were deleted.
-pub async fn names(
+/// What a session is called, in the organization and on WhatsApp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalledSession {
+    /// Its name.
+    pub name: SessionName,
+    /// Its number, as long as it is not deleted.
+    pub phone_number: Option<PhoneNumber>,
+}
+
+/// What these sessions are called, those that were deleted too, as far as they can be read.
+pub async fn called(
     tx: &TenantTx,
     ids: impl IntoIterator<Item = SessionId>,
-) -> Result<HashMap<SessionId, SessionName>, StoreError> {
+) -> Result<HashMap<SessionId, CalledSession>, StoreError> {
     let ids: Vec<_> = ids.into_iter().map(SessionId::as_uuid).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -152,10 +162,16 @@ pub async fn names(
         .filter(Column::Id.is_in(ids))
         .all()
         .await?;
-    rows.into_iter()
-        .map(from_row)
-        .map(|session| session.map(|session| (session.id, session.name)))
-        .collect()
+    let called = rows.into_iter().map(|row| {
+        let is_living = row.deleted_at.is_none();
+        let session = from_row(row)?;
+        let called = CalledSession {
+            name: session.name,
+            phone_number: session.phone_number.filter(|_| is_living),
+        };
+        Ok((session.id, called))
+    });
+    Ok(readable(called).collect())
 }
 
 /// Says on a session what went wrong, where nothing better is known.

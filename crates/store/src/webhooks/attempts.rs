@@ -22,7 +22,7 @@ use crate::{
         webhook_delivery::{Column, Entity},
         webhook_endpoint,
     },
-    organizations,
+    organizations, readable,
 };
 
 /// A delivery that is being tried.
@@ -131,7 +131,8 @@ pub async fn claim(
     });
     Ok(Some(ClaimedEndpoint {
         signing: endpoints::signing(tx, &row)?,
-        deliveries: deliveries.collect::<Result<_, StoreError>>()?,
+        // One that cannot be read is left alone for as long as it would be tried.
+        deliveries: readable(deliveries).collect(),
         keeps_message_texts: organization.keeps_message_texts,
         endpoint: endpoints::from_row(row)?,
     }))

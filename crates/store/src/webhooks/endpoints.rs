@@ -13,7 +13,7 @@ use super::deliveries::{self, fail_waiting};
 use crate::{
     Belonging, StoreError, TenantTx,
     entity::webhook_endpoint::{ActiveModel, Column, Entity, Model},
-    organization_events,
+    organization_events, readable,
 };
 
 /// An endpoint to be made.
@@ -116,7 +116,7 @@ pub async fn insert(tx: &TenantTx, new: &NewEndpoint) -> Result<WebhookEndpoint,
     Ok(endpoint)
 }
 
-/// The organization's endpoints, the oldest first.
+/// The organization's endpoints that can be read, the oldest first.
 pub async fn endpoints(tx: &TenantTx) -> Result<Vec<WebhookEndpoint>, StoreError> {
     let rows = tx
         .find::<Entity>()
@@ -124,7 +124,7 @@ pub async fn endpoints(tx: &TenantTx) -> Result<Vec<WebhookEndpoint>, StoreError
         .order_by(Column::Id, Order::Asc)
         .all()
         .await?;
-    rows.into_iter().map(from_row).collect()
+    Ok(readable(rows.into_iter().map(from_row)).collect())
 }
 
 /// How many endpoints the organization has.

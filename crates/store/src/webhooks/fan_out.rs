@@ -13,6 +13,7 @@ use crate::{
         webhook_endpoint::{Column, Entity},
     },
     organization_events::{self, WrittenEvent},
+    readable,
 };
 
 /// How many rows are written in one statement: databases take some tens of thousands of values in one.
@@ -45,7 +46,7 @@ pub async fn fan_out(tx: &TenantTx, told_as: ToldAs<'_>, limit: u64) -> Result<F
         .lock()
         .all()
         .await?;
-    let endpoints = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+    let endpoints: Vec<_> = readable(rows.into_iter().map(from_row)).collect();
     let Some(position) = endpoints.iter().map(|endpoint| endpoint.position).min() else {
         return Ok(FannedOut {
             deliveries: 0,

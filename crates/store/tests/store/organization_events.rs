@@ -519,11 +519,9 @@ async fn sessions_are_named_also_when_they_are_gone(db: &TestDatabase) {
     let foreign = world.session(&world.b, "other").await;
     let tx = world.write(&world.a).await;
     assert!(sessions::delete(&tx, session.id).await.unwrap());
-    let names = sessions::names(&tx, [session.id, foreign.id]).await.unwrap();
-    assert_eq!(
-        names.into_iter().collect::<Vec<_>>(),
-        [(session.id, session.name)]
-    );
+    let called = sessions::called(&tx, [session.id, foreign.id]).await.unwrap();
+    let names: Vec<_> = called.into_iter().map(|(id, called)| (id, called.name)).collect();
+    assert_eq!(names, [(session.id, session.name)]);
 }
 
 on_both_databases!(
