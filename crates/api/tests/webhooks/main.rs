@@ -5,6 +5,7 @@
 mod delivering;
 mod endpoints;
 mod failing;
+mod fairness;
 mod faulty_rows;
 mod replaying;
 

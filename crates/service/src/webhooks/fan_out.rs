@@ -27,22 +27,29 @@ pub async fn fan_out(services: &Services, stop: &CancellationToken) {
     let mut bell = services.store.watch_events();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Those of which one turn was not enough wait for the next one together with those that have new events.
+    let mut unfinished = BTreeSet::new();
     loop {
-        let mut named = Some(BTreeSet::new());
+        let has_unfinished = !unfinished.is_empty();
+        let mut named = Some(std::mem::take(&mut unfinished));
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
+            _ = look.tick() => named = None,
             woken = bell.next() => match woken {
                 Some(woken) => add(&mut named, woken),
                 None => return,
             },
-            _ = look.tick() => named = None,
+            () = std::future::ready(()), if has_unfinished => {}
         }
         while let Some(woken) = bell.try_next() {
             add(&mut named, woken);
         }
         let named = named.map(Vec::from_iter).filter(|named| named.len() < MOST_NAMED);
-        serve(services, named.as_deref(), stop).await;
-        tokio::time::sleep(GATHER).await;
+        unfinished = serve(services, named.as_deref(), stop).await;
+        if unfinished.is_empty() {
+            tokio::time::sleep(GATHER).await;
+        }
     }
 }
 
@@ -56,38 +63,44 @@ fn add(named: &mut Option<BTreeSet<OrganizationId>>, woken: Woken) {
     }
 }
 
-/// Gives each organization that has new events a turn, and then again those of which one turn was not enough.
-async fn serve(services: &Services, named: Option<&[OrganizationId]>, stop: &CancellationToken) {
+/// Gives each organization that has new events, of those that are named, one turn; says for which it was not enough.
+async fn serve(
+    services: &Services,
+    named: Option<&[OrganizationId]>,
+    stop: &CancellationToken,
+) -> BTreeSet<OrganizationId> {
     let mut after = None;
-    let mut has_more = false;
+    let mut unfinished = BTreeSet::new();
     loop {
         let tenants = match found(services, named, after).await {
             Ok(tenants) => tenants,
             Err(error) => {
                 tracing::warn!(error = %error, "events that are to be delivered could not be looked for");
-                return;
+                return unfinished;
             }
         };
         for tenant in &tenants {
             if stop.is_cancelled() {
-                return;
+                return unfinished;
             }
+            let organization = tenant.organization_id();
             match serve_one(services, *tenant).await {
-                Ok(more) => has_more |= more,
+                Ok(true) => {
+                    unfinished.insert(organization);
+                }
+                Ok(false) => {}
                 Err(error) => tracing::warn!(
-                    organization.id = %tenant.organization_id(),
+                    organization.id = %organization,
                     error = %error,
                     "deliveries of events could not be made yet; they are tried again"
                 ),
             }
         }
-        let is_last = tenants.len() < usize::try_from(ORGANIZATIONS).unwrap_or(usize::MAX);
-        after = tenants
-            .last()
-            .filter(|_| !is_last)
-            .map(|last| last.organization_id());
-        if is_last && !std::mem::take(&mut has_more) {
-            return;
+        match tenants.last() {
+            Some(last) if u64::try_from(tenants.len()) == Ok(ORGANIZATIONS) => {
+                after = Some(last.organization_id());
+            }
+            _ => return unfinished,
         }
     }
 }
@@ -103,6 +116,7 @@ async fn found(
         .await?)
 }
 
+/// Says whether the organization has more.
 async fn serve_one(services: &Services, tenant: Tenant) -> Result<bool, ServiceError> {
     let tx = services.store.write(tenant).await?;
     let done = webhooks::fan_out(&tx, &told_as, EVENTS).await?;
