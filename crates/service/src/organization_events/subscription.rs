@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use wahana_store::organization_events::last_number;
 
 use super::{
@@ -36,6 +36,8 @@ pub struct Subscription {
     filter: EventFilter,
     position: i64,
     taken: VecDeque<Arc<RenderedEvent>>,
+    /// What is being read for this one alone. It goes on while nobody waits for it.
+    late: Option<AbortOnDropHandle<Result<Page, ServiceError>>>,
     ending: CancellationToken,
     _place: Place,
 }
@@ -64,6 +66,7 @@ pub async fn subscribe(
         filter,
         position: after.unwrap_or(last),
         taken: VecDeque::new(),
+        late: None,
         ending: feeds.ending().clone(),
         _place: place,
     })
@@ -85,7 +88,7 @@ impl Subscription {
         &self.ending
     }
 
-    /// Waits for the next event. Whoever stops waiting has missed nothing.
+    /// Waits for the next event. Whoever stops waiting has missed nothing, and what is being read for them goes on.
     ///
     /// # Errors
     ///
@@ -95,32 +98,48 @@ impl Subscription {
             if let Some(event) = self.taken.pop_front() {
                 return Ok(Told::Event(event));
             }
-            // Before looking, so that what comes meanwhile is noticed.
-            self.head.mark_unchanged();
-            match self.feed.after(self.position, TAKEN_AT_ONCE) {
-                Recent::Events(events) => self.take(events),
-                Recent::Nothing if self.position == self.feed.head() => {
-                    if self.head.changed().await.is_err() {
-                        return Err(ServiceError::Internal("the feed of events has ended".to_owned()));
+            // What is read for this one alone comes before anything that follows it.
+            if self.late.is_none() {
+                // Before looking, so that what comes meanwhile is noticed.
+                self.head.mark_unchanged();
+                match self.feed.after(self.position, TAKEN_AT_ONCE) {
+                    Recent::Events(events) => {
+                        self.take(events);
+                        continue;
                     }
+                    Recent::Nothing if self.position == self.feed.head() => {
+                        if self.head.changed().await.is_err() {
+                            return Err(ServiceError::Internal("the feed of events has ended".to_owned()));
+                        }
+                        continue;
+                    }
+                    Recent::Nothing | Recent::Forgotten => {}
                 }
-                // Boxed, because thousands wait and few of them are late.
-                Recent::Nothing | Recent::Forgotten => {
-                    match Box::pin(self.feed.read_late(self.position)).await? {
-                        Page::Events(events) if events.is_empty() => {
-                            // The feed has not come so far; it was told, or finds out in a moment.
-                            self.feed.look();
-                            let _ = self.head.changed().await;
-                        }
-                        Page::Events(events) => self.take(events),
-                        Page::Lost(last) => {
-                            self.position = last;
-                            return Ok(Told::Reset(last));
-                        }
-                    }
+            }
+            match self.read_late().await? {
+                Page::Events(events) if events.is_empty() => {
+                    // The feed has not come so far; it was told, or finds out in a moment.
+                    self.feed.look();
+                    let _ = self.head.changed().await;
+                }
+                Page::Events(events) => self.take(events),
+                Page::Lost(last) => {
+                    self.position = last;
+                    return Ok(Told::Reset(last));
                 }
             }
         }
+    }
+
+    async fn read_late(&mut self) -> Result<Page, ServiceError> {
+        let (feed, position) = (&self.feed, self.position);
+        let late = self.late.get_or_insert_with(|| {
+            let feed = feed.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { feed.read_late(position).await }))
+        });
+        let ended = late.await;
+        self.late = None;
+        ended.map_err(|error| ServiceError::Internal(format!("events could not be read: {error}")))?
     }
 
     fn take(&mut self, events: Vec<Arc<RenderedEvent>>) {
