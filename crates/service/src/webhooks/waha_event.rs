@@ -74,7 +74,9 @@ pub(crate) fn names(happening: &Happening) -> &'static [&'static str] {
         Happening::SessionStatus(_) | Happening::SessionQr => &[SESSION_STATUS],
         Happening::MessageReceived(_) => &[MESSAGE, MESSAGE_ANY],
         Happening::MessageSent(_) => &[MESSAGE_ANY],
-        Happening::MessageStatus(progress) if acknowledgement(progress).is_some_and(|ack| ack != PENDING) => {
+        Happening::MessageStatus(progress)
+            if !was_refused(progress) && acknowledgement(progress).is_some_and(|ack| ack != PENDING) =>
+        {
             &[MESSAGE_ACK]
         }
         Happening::CallReceived(_) => &[CALL_RECEIVED],
@@ -186,6 +188,16 @@ fn acknowledgement(progress: &MessageProgress) -> Option<Ack> {
         | DeliveryStatus::Expired
         | DeliveryStatus::Unknown => None,
     }
+}
+
+/// Whether WAHA refused the message when it was handed over, and so never gave it an id by which it could tell of it.
+fn was_refused(progress: &MessageProgress) -> bool {
+    let before = progress
+        .previous_status
+        .as_deref()
+        .and_then(DeliveryStatus::from_word);
+    DeliveryStatus::from_word(&progress.status) == Some(DeliveryStatus::Failed)
+        && matches!(before, Some(DeliveryStatus::Queued | DeliveryStatus::Sending))
 }
 
 fn message(event: &SessionEvent<'_>, progress: &MessageProgress) -> Option<Value> {

@@ -278,7 +278,12 @@ fn what_waha_does_not_tell_is_not_told() {
         previous_health_status: "unknown".to_owned(),
         reason: "It works.".to_owned(),
     };
+    let refused = MessageProgress {
+        previous_status: Some("sending".to_owned()),
+        ..progress("failed")
+    };
     let silent = [
+        Happening::MessageStatus(refused),
         Happening::SessionCreated,
         Happening::SessionDeleted,
         Happening::SessionHealth(health),
