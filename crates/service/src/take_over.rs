@@ -9,6 +9,7 @@ use wahana_domain::{AuditOutcome, OrganizationId, ServerId, Session, SessionId, 
 use wahana_store::{
     Tenant, TenantTx, hooks, organizations, sessions as stored,
     upkeep::{self, Restriction},
+    webhooks,
 };
 
 use crate::{
@@ -186,15 +187,17 @@ pub async fn take_over(
     if others == OtherWebhooks::Import {
         // So that two who make the last webhook at the same moment do not make two.
         organizations::get_locked(&tx).await?;
+        // What people change of one meanwhile is there before it is joined, or waits until it is.
+        webhooks::lock_all(&tx).await?;
     }
     let mut plan = found.plan(&tx, candidate).await?;
-    let webhooks = std::mem::take(&mut plan.import.imports);
+    let imports = std::mem::take(&mut plan.import.imports);
     if !plan.is_change {
         drop(tx);
         note(services, candidate).await?;
         return Ok(Report {
             outcome: TakeOver::Unchanged,
-            webhooks,
+            webhooks: imports,
         });
     }
     let intent = AuditOutcome::Intent;
@@ -219,7 +222,11 @@ pub async fn take_over(
         Ok(_) => {
             hooks::set_applied(&tx, session.id, version).await?;
             let outcome = TakeOver::Done { restarted: restarts };
-            (AuditOutcome::Success, Report { outcome, webhooks })
+            let report = Report {
+                outcome,
+                webhooks: imports,
+            };
+            (AuditOutcome::Success, report)
         }
         Err(error) => {
             let failure = refused_by_waha(&error);

@@ -1,17 +1,19 @@
 //! Taking sessions over together with the webhooks that they have at WAHA.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use waha_sim::{Fault, FaultKind, Status};
-use wahana_domain::{Happening, NewOrganizationEvent, WebhookSecret, WebhookStyle};
+use wahana_domain::{Happening, NewOrganizationEvent, SessionId, WebhookSecret, WebhookStyle};
 use wahana_service::{
     take_over::{OtherWebhooks, Report, TakeOver},
     webhooks::{self, ImportOutcome, MAX_ENDPOINTS, Rest},
 };
 use wahana_store::{
-    organization_events,
-    webhooks::{NewEndpoint, insert},
+    organization_events, sessions,
+    webhooks::{EndpointChange, NewEndpoint, insert},
 };
 use wahana_testkit::{database::TestDatabase, on_both_databases, receiver::WebhookReceiver};
 
@@ -28,6 +30,7 @@ on_both_databases!(
     what_waha_refuses_is_undone_and_what_it_may_have_done_is_not_made_twice,
     one_that_is_switched_off_is_neither_made_again_nor_taken_from_waha,
     a_receiver_whose_address_looks_like_wahanas_is_not_taken_for_it,
+    what_people_change_meanwhile_stays,
 );
 
 const KEY: &str = "a-key-that-the-receiver-has";
@@ -325,6 +328,51 @@ async fn a_receiver_whose_address_looks_like_wahanas_is_not_taken_for_it(databas
     let reports = import(&world).await;
     assert_eq!(reports[0].webhooks.len(), 1, "{reports:?}");
     assert_eq!(left(&world, "shop").await, Vec::<Value>::new());
+}
+
+async fn what_people_change_meanwhile_stays(database: &TestDatabase) {
+    let world = World::new(database).await;
+    let owner = world.owner("a").await;
+    let webhooks = [webhook(URL, &["message"])];
+    adopt(&world, &owner, "one", &webhooks).await;
+    import(&world).await;
+    adopt(&world, &owner, "other", &[]).await;
+    adopt(&world, &owner, "two", &webhooks).await;
+    let tx = world.store.write(owner.tenant).await.unwrap();
+    let ids: Vec<SessionId> = sessions::every(&tx, None, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|every| every.session)
+        .filter(|session| session.name.as_str() != "two")
+        .map(|session| session.id)
+        .collect();
+    let found = wahana_store::webhooks::endpoints(&tx).await.unwrap().remove(0);
+    let endpoint = wahana_store::webhooks::lock(&tx, found.id)
+        .await
+        .unwrap()
+        .unwrap();
+    let change = EndpointChange {
+        sessions: Some(Some(ids.clone())),
+        ..EndpointChange::default()
+    };
+    wahana_store::webhooks::update(&tx, &endpoint, &change)
+        .await
+        .unwrap();
+    // The import finds the endpoint while somebody changes it.
+    let changing = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        tx.commit().await.unwrap();
+    };
+    let ((), _) = tokio::join!(changing, import(&world));
+    let tx = world.store.read(owner.tenant).await.unwrap();
+    let endpoint = wahana_store::webhooks::endpoint(&tx, found.id)
+        .await
+        .unwrap()
+        .unwrap();
+    let sessions = endpoint.sessions.unwrap();
+    assert_eq!(sessions.len(), 3);
+    assert!(ids.iter().all(|id| sessions.contains(id)));
 }
 
 async fn what_waha_refuses_is_undone_and_what_it_may_have_done_is_not_made_twice(database: &TestDatabase) {

@@ -143,6 +143,16 @@ pub async fn lock(tx: &TenantTx, id: WebhookEndpointId) -> Result<Option<Webhook
     lock_row(tx, id).await?.map(from_row).transpose()
 }
 
+/// Nobody else changes any endpoint of the organization, or its deliveries, before this transaction ends.
+pub async fn lock_all(tx: &TenantTx) -> Result<(), StoreError> {
+    tx.find::<Entity>()
+        .order_by(Column::Id, Order::Asc)
+        .lock()
+        .all()
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn lock_row(tx: &TenantTx, id: WebhookEndpointId) -> Result<Option<Model>, StoreError> {
     let found = tx.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
     found.lock().one().await

@@ -20,7 +20,7 @@ pub use deliveries::{DeliveryQuery, delivery, page};
 pub(crate) use deliveries::{forget_events, forget_messages, is_waiting, point_to};
 pub use endpoints::{
     EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, endpoint, endpoints,
-    give_up_waiting, insert, lock, rotate, signing_of, update,
+    give_up_waiting, insert, lock, lock_all, rotate, signing_of, update,
 };
 pub(crate) use endpoints::{HEADERS, SECRET, belonging};
 pub use fan_out::{FannedOut, ToldAs, fan_out};
