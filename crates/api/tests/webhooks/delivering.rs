@@ -322,6 +322,49 @@ async fn a_rotated_secret_signs_for_a_day_beside_the_new_one(db: &TestDatabase) 
     assert!(!webhook.is_signed_as_standard(&made.secret) && webhook.is_signed_as_standard(&next));
 }
 
+async fn receivers_made_for_waha_take_what_comes_with_either_secret(db: &TestDatabase) {
+    let scene = Scene::open(db).await;
+    let receiver = WebhookReceiver::start().unwrap();
+    let made = scene
+        .create(json!({
+            "url": receiver.url("/"), "style": "waha", "events": ["session.status"], "secret": "a-key-of-waha",
+        }))
+        .await;
+    let rotated = scene.post(&format!("{}/rotate-secret", made.id), None).await;
+    let next = rotated.json()["data"]["secret"].as_str().unwrap().to_owned();
+    // The receiver has the old secret yet.
+    receiver.answer_next([Answer::status(401)]);
+    scene.happen_in_session().await;
+    scene
+        .delivery_when(&made.id, |delivery| delivery["last_status"] == 401)
+        .await;
+    scene.clock.advance(Duration::from_secs(10));
+    scene
+        .delivery_when(&made.id, |delivery| delivery["state"] == "delivered")
+        .await;
+    let requests = receiver.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(requests[0].is_signed_as_waha(&next) && requests[1].is_signed_as_waha("a-key-of-waha"));
+    assert_eq!(
+        requests[0].header("x-webhook-request-id"),
+        requests[1].header("x-webhook-request-id")
+    );
+    // After a day it is of no use any more.
+    scene.clock.advance(Duration::from_hours(24));
+    receiver.answer_next([Answer::status(401)]);
+    scene.happen_in_session().await;
+    scene
+        .delivery_when(&made.id, |delivery| delivery["last_status"] == 401)
+        .await;
+    scene.clock.advance(Duration::from_secs(10));
+    let requests = received(&receiver, 4).await;
+    assert!(
+        requests[2..]
+            .iter()
+            .all(|request| request.is_signed_as_waha(&next))
+    );
+}
+
 async fn a_test_arrives_under_its_own_name(db: &TestDatabase) {
     let scene = Scene::open(db).await;
     for style in ["standard", "waha"] {
@@ -384,6 +427,7 @@ on_both_databases!(
     each_endpoint_gets_its_own_events_and_none_of_another_organization,
     a_slow_receiver_delays_nobody_else,
     a_rotated_secret_signs_for_a_day_beside_the_new_one,
+    receivers_made_for_waha_take_what_comes_with_either_secret,
     a_test_arrives_under_its_own_name,
     secrets_are_in_no_answer_but_the_first_and_in_no_log,
 );

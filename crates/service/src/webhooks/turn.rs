@@ -204,6 +204,7 @@ impl Attempts {
             url: self.endpoint.url.clone(),
             style: self.endpoint.style,
             secrets: self.signing.secrets.clone(),
+            attempt: delivery.attempts,
             headers: self.signing.headers.clone(),
             id: match self.endpoint.style {
                 WebhookStyle::Standard => delivery.event_id.to_string(),

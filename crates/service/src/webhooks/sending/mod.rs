@@ -46,8 +46,10 @@ pub(crate) struct Sending {
     /// How it is signed, and in which headers that is said.
     pub(crate) style: WebhookStyle,
     /// The secrets that sign, the newest first; the one before it for as long as it is valid, too. WAHA's headers
-    /// have room for one signature, which is the newest one's.
+    /// have room for one signature, for which they take turns.
     pub(crate) secrets: Vec<WebhookSecret>,
+    /// Which attempt it is, from 1.
+    pub(crate) attempt: i64,
     /// What else the organization wants to have in the head.
     pub(crate) headers: Vec<CustomHeader>,
     /// The same each time that this is sent, by which the receiver knows repetitions.

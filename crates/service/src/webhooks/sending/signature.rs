@@ -52,7 +52,8 @@ fn standard(sending: &Sending, now: Timestamp) -> Vec<(HeaderName, String)> {
 }
 
 /// As WAHA does (seen on 2026.2.1): HMAC-SHA512 over the body; id and time are the same for each attempt, and the
-/// time, in milliseconds, is that of the event.
+/// time, in milliseconds, is that of the event. While two secrets are valid, the newest signs each first attempt and the
+/// other each second one, so that a receiver that has either of them takes one of two.
 fn waha(sending: &Sending) -> Vec<(HeaderName, String)> {
     let mut headers = vec![
         (WAHA_ID, sending.id.clone()),
@@ -61,8 +62,10 @@ fn waha(sending: &Sending) -> Vec<(HeaderName, String)> {
             (sending.happened_at.as_micros() / 1000).to_string(),
         ),
     ];
-    if let Some(newest) = sending.secrets.first() {
-        let mac = mac::<Hmac<Sha512>>(&newest.key(WebhookStyle::Waha), &[&sending.body]);
+    let is_first_of_two = sending.attempt % 2 != 0;
+    let previous = sending.secrets.get(1).filter(|_| !is_first_of_two);
+    if let Some(secret) = previous.or(sending.secrets.first()) {
+        let mac = mac::<Hmac<Sha512>>(&secret.key(WebhookStyle::Waha), &[&sending.body]);
         headers.push((WAHA_SIGNATURE, HEXLOWER.encode(&mac)));
         headers.push((WAHA_ALGORITHM, "sha512".to_owned()));
     }
@@ -99,6 +102,7 @@ mod tests {
                 .iter()
                 .map(|secret| WebhookSecret::parse(secret, style).unwrap())
                 .collect(),
+            attempt: 1,
             headers: Vec::new(),
             id: ID.to_owned(),
             body: BODY.as_bytes().to_vec(),
@@ -131,7 +135,28 @@ mod tests {
     }
 
     #[test]
-    fn wahas_headers_are_the_same_for_each_attempt() {
+    fn two_secrets_take_turns_where_there_is_room_for_one_signature() {
+        let signature = |secrets: &[&str], attempt| {
+            let sending = Sending {
+                attempt,
+                ..sending(WebhookStyle::Waha, secrets)
+            };
+            shown(&sending).remove(2)
+        };
+        let newest = signature(&["a-key-of-waha"], 1);
+        let previous = signature(&["the-key-before"], 1);
+        assert_ne!(newest, previous);
+        for (attempt, expected) in [(1, &newest), (2, &previous), (3, &newest), (8, &previous)] {
+            assert_eq!(
+                signature(&["a-key-of-waha", "the-key-before"], attempt),
+                *expected
+            );
+            assert_eq!(signature(&["a-key-of-waha"], attempt), newest);
+        }
+    }
+
+    #[test]
+    fn wahas_headers_are_the_same_for_each_attempt_with_a_secret() {
         let sending = sending(WebhookStyle::Waha, &["a-key-of-waha", "the-key-before"]);
         let expected = [
             format!("x-webhook-request-id: {ID}"),

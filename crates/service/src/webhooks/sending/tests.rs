@@ -53,6 +53,7 @@ fn sending(url: &str) -> Sending {
         url: url.to_owned(),
         style: WebhookStyle::Standard,
         secrets: vec![secret(NEWEST)],
+        attempt: 1,
         headers: Vec::new(),
         id: "01972f4e-8a10-7c31-9b52-0d6e11aa1000".to_owned(),
         body: br#"{"type": "session.qr"}"#.to_vec(),
