@@ -78,6 +78,6 @@ pub use token::{AccessToken, InvalidTokenId, PlatformToken, TokenId};
 pub use user::{Invitation, Member, Membership, User};
 pub use webhook::{
     CustomHeader, DELIVERY_RETRIES, DeliveryState, ENDPOINT_PATIENCE, EndpointState, InvalidHeader,
-    InvalidWebhookSecret, OUTAGE_GAP, SECRET_OVERLAP, WebhookAttempt, WebhookDelivery, WebhookEndpoint,
-    WebhookSecret, WebhookStyle,
+    InvalidWebhookSecret, LONGEST_DELIVERY_WAIT, LONGEST_PAUSE, OUTAGE_GAP, SECRET_OVERLAP, WebhookAttempt,
+    WebhookDelivery, WebhookEndpoint, WebhookSecret, WebhookStyle,
 };

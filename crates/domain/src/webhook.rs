@@ -22,6 +22,13 @@ pub const DELIVERY_RETRIES: [Duration; 7] = [
     Duration::from_hours(10),
 ];
 
+/// For how long a receiver may ask to be left alone.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(10);
+
+/// Longer than any delivery waits for its next attempt, which may come a little later than by the schedule. What waits
+/// longer was written by a clock that was wrong.
+pub const LONGEST_DELIVERY_WAIT: Duration = Duration::from_hours(12);
+
 /// For how long nothing may have been delivered to an endpoint before it is disabled.
 pub const ENDPOINT_PATIENCE: Duration = Duration::from_hours(5 * 24);
 

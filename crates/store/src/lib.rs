@@ -61,7 +61,7 @@ pub use platform::{
     DueEndpoint, DueSession, EndedMediaFile, HookedServer, HookedSession, JobClaim, JobCount, JobQuery,
     LastSnapshot, Lease, Leftover, NewPlatformToken, NewServer, NewUser, PlatformTx, Reencrypted,
     SecretPlace, ServerChange, ServerInCare, ServerLoad, SessionChanges, SessionCount, SessionInNeed,
-    SessionOnServer, StandingLease, StoredPassword, UserChange, WaitingDeliveries,
+    SessionOnServer, StandingLease, StoredPassword, StrandedEndpoint, UserChange, WaitingDeliveries,
 };
 pub use settings::DatabaseSettings;
 pub use store::Store;

@@ -8,6 +8,7 @@ mod failing;
 mod fairness;
 mod faulty_rows;
 mod replaying;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,8 +38,9 @@ struct Scene {
     clock: Arc<ManualClock>,
     session: Session,
     owner: Client,
-    _delivering: DropGuard,
-    _loops: JoinSet<()>,
+    stop: CancellationToken,
+    _stopped: DropGuard,
+    loops: JoinSet<()>,
 }
 
 /// An endpoint that was made.
@@ -54,18 +56,30 @@ impl Scene {
         let session = app.session(Home::A).await;
         let owner = app.actor(OWNER).await;
         let stop = CancellationToken::new();
-        let mut loops = JoinSet::new();
-        let (services, ended) = (app.services().clone(), stop.clone());
-        loops.spawn(async move { webhooks::fan_out(&services, &ended).await });
-        let (services, ended) = (app.services().clone(), stop.clone());
-        loops.spawn(async move { webhooks::dispatch(&services, &ended).await });
-        Self {
+        let mut scene = Self {
             app,
             clock,
             session,
             owner,
-            _delivering: stop.drop_guard(),
-            _loops: loops,
+            _stopped: stop.clone().drop_guard(),
+            stop,
+            loops: JoinSet::new(),
+        };
+        scene.deliver();
+        scene
+    }
+
+    /// Delivers beside whoever does so already, as another process that has just begun.
+    fn deliver(&mut self) {
+        for is_first in [true, false] {
+            let (services, ended) = (self.app.services().clone(), self.stop.clone());
+            self.loops.spawn(async move {
+                if is_first {
+                    webhooks::fan_out(&services, &ended).await;
+                } else {
+                    webhooks::dispatch(&services, &ended).await;
+                }
+            });
         }
     }
 

@@ -173,7 +173,7 @@ pub async fn replay_range(
     Ok(whole)
 }
 
-/// The endpoint, locked, if it gets anything.
+/// The endpoint, locked, if it gets anything. It is not left alone any more either.
 async fn enabled(
     tx: &TenantTx,
     access: &Granted<ManageWebhooks>,
@@ -185,5 +185,6 @@ async fn enabled(
             "The webhook is disabled. Enable it first (PATCH with \"state\": \"enabled\").",
         ));
     }
+    webhooks::end_pause(tx, id).await?;
     Ok(endpoint)
 }

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use wahana_domain::{OrganizationId, WebhookEndpointId};
 use wahana_store::DueEndpoint;
 
-use super::turn::{self, Turn};
+use super::{
+    sweep::sweep,
+    turn::{self, Turn},
+};
 use crate::{ServiceError, Services};
 
 /// How often is looked for deliveries of which this process was not told: another made them, or their time came.
@@ -28,11 +31,17 @@ const AT_ONCE_OF_ORGANIZATION: usize = 8;
 /// their places for long leave room for those that do not.
 const SLOW_AT_ONCE: usize = AT_ONCE / 2;
 const SLOW_AT_ONCE_OF_ORGANIZATION: usize = AT_ONCE_OF_ORGANIZATION / 2;
+/// For how long an endpoint counts as slow for which nothing was tried any more.
+const SLOW_FOR: Duration = Duration::from_hours(1);
 /// How long an endpoint is left alone for which something went wrong here.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Tries deliveries when they are due, until told to stop. Several processes do not disturb each other.
 pub async fn dispatch(services: &Services, stop: &CancellationToken) {
+    tokio::join!(take_turns(services, stop), sweep(services, stop));
+}
+
+async fn take_turns(services: &Services, stop: &CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut work = Work::default();
@@ -40,8 +49,8 @@ pub async fn dispatch(services: &Services, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(ended) = work.tasks.join_next_with_id() => match ended {
-                Ok((id, turn)) => work.ended(services, id, turn),
-                Err(error) => work.ended(services, error.id(), Turn::Hindered),
+                Ok((id, turn)) => work.ended(id, turn, services.store.clock().elapsed()),
+                Err(error) => work.ended(error.id(), Turn::Hindered, services.store.clock().elapsed()),
             },
             () = services.webhooks.woken() => work.look(services).await,
             _ = look.tick() => work.look(services).await,
@@ -60,13 +69,29 @@ struct Work {
     last: Option<OrganizationId>,
     /// Endpoints that are left alone until then, as the clock measures.
     held: HashMap<WebhookEndpointId, Duration>,
-    /// Endpoints whose last turn took long.
-    slow: HashSet<WebhookEndpointId>,
+    slow: Slow,
     tasks: JoinSet<Turn>,
     running: HashMap<Id, Running>,
     busy: HashSet<WebhookEndpointId>,
     /// Where the last look ended.
     after: Option<WebhookEndpointId>,
+}
+
+/// Endpoints whose last turn took long, and when it ended, as the clock measures.
+#[derive(Default)]
+struct Slow(HashMap<WebhookEndpointId, Duration>);
+
+impl Slow {
+    /// A turn in which nothing was tried says nothing of how long the next one takes.
+    fn note(&mut self, endpoint: WebhookEndpointId, turn: Turn, now: Duration) {
+        if let Turn::Went { is_slow, .. } = turn {
+            if is_slow {
+                self.0.insert(endpoint, now);
+            } else {
+                self.0.remove(&endpoint);
+            }
+        }
+    }
 }
 
 /// An endpoint that has its turn.
@@ -80,6 +105,9 @@ impl Work {
     async fn look(&mut self, services: &Services) {
         let now = services.store.clock().elapsed();
         self.held.retain(|_, until| *until > now);
+        self.slow
+            .0
+            .retain(|_, since| now.saturating_sub(*since) < SLOW_FOR);
         match found(services, self.after).await {
             Ok(due) => {
                 let is_all = due.len() < usize::try_from(FOUND_AT_ONCE).unwrap_or(usize::MAX);
@@ -101,26 +129,19 @@ impl Work {
         }
     }
 
-    fn ended(&mut self, services: &Services, task: Id, turn: Turn) {
+    fn ended(&mut self, task: Id, turn: Turn, now: Duration) {
         let Some(Running { due, .. }) = self.running.remove(&task) else {
             return;
         };
         self.busy.remove(&due.endpoint);
+        self.slow.note(due.endpoint, turn, now);
         match turn {
-            Turn::Went { is_failing, is_slow } => {
-                if is_slow {
-                    self.slow.insert(due.endpoint);
-                } else {
-                    self.slow.remove(&due.endpoint);
-                }
+            Turn::Went { is_failing, .. } => {
                 self.add(DueEndpoint { is_failing, ..due });
             }
-            Turn::Nothing => {
-                self.slow.remove(&due.endpoint);
-            }
+            Turn::Nothing => {}
             Turn::Hindered => {
-                let until = services.store.clock().elapsed() + PAUSE;
-                self.held.insert(due.endpoint, until);
+                self.held.insert(due.endpoint, now + PAUSE);
             }
         }
     }
@@ -131,7 +152,7 @@ impl Work {
         while self.busy.len() < AT_ONCE
             && let Some(due) = self.next()
         {
-            let is_slow = due.is_failing || self.slow.contains(&due.endpoint);
+            let is_slow = due.is_failing || self.slow.0.contains_key(&due.endpoint);
             if self.busy.contains(&due.endpoint) || !self.has_room_for(due, is_slow) {
                 passed_by.push(due);
                 continue;
@@ -212,6 +233,25 @@ async fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_is_slow_until_a_turn_is_quick() {
+        let (endpoint, mut slow) = (WebhookEndpointId::new(), Slow::default());
+        let went = |is_slow| Turn::Went {
+            is_failing: false,
+            is_slow,
+        };
+        for (turn, is_slow) in [
+            (went(true), true),
+            (Turn::Nothing, true),
+            (Turn::Hindered, true),
+            (went(false), false),
+            (Turn::Nothing, false),
+        ] {
+            slow.note(endpoint, turn, Duration::ZERO);
+            assert_eq!(slow.0.contains_key(&endpoint), is_slow, "{turn:?}");
+        }
+    }
 
     #[test]
     fn slow_receivers_leave_room_for_others() {

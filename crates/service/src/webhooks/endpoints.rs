@@ -176,7 +176,10 @@ pub async fn update(
     audit::record_success(&tx, access.context(), "webhooks.update").await?;
     tx.commit().await?;
     if change.state == Some(EndpointState::Disabled) {
-        give_up_waiting(services, access.tenant(), present.id).await?;
+        let (own, tenant) = (services.clone(), access.tenant());
+        services
+            .to_the_end(async move { give_up_waiting(&own, tenant, present.id).await })
+            .await?;
     }
     Ok(changed)
 }

@@ -11,6 +11,7 @@ mod fan_out;
 mod import;
 mod names;
 mod sending;
+mod sweep;
 mod turn;
 mod waha_event;
 

@@ -1,15 +1,21 @@
 //! What is done for an endpoint when it is its turn: some of its deliveries are taken, tried, and what came of it is
 //! written down. No transaction is open while the receiver is waited for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use metrics::counter;
 use tokio::task::JoinError;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use wahana_domain::{
-    Ability, AuditOutcome, ENDPOINT_PATIENCE, EndpointState, Happening, NewOrganizationEvent, Timestamp,
-    WebhookDelivery, WebhookEndpoint, WebhookStyle, organization_event::DisabledEndpoint,
+    Ability, AuditOutcome, ENDPOINT_PATIENCE, EndpointState, Happening, LONGEST_PAUSE, NewOrganizationEvent,
+    Timestamp, WebhookDelivery, WebhookEndpoint, WebhookStyle, organization_event::DisabledEndpoint,
 };
 use wahana_store::{
     DueEndpoint, TenantTx, organization_events,
@@ -38,8 +44,6 @@ const LEASE: Duration = Duration::from_mins(1);
 const SLOW: Duration = Duration::from_secs(5);
 /// Waits are longer by up to this part, so that what failed together does not come again together.
 const JITTER: f64 = 0.1;
-/// For how long a receiver may ask to be left alone.
-const LONGEST_ASKED: Duration = Duration::from_hours(10);
 /// A receiver says by this status that it does not want any more (Standard Webhooks).
 const GONE: u16 = 410;
 
@@ -104,6 +108,7 @@ pub(super) async fn take(
         signing: claimed.signing,
         keeps_message_texts: claimed.keeps_message_texts,
         begin_until: began + BEGIN_WITHIN,
+        is_asked_to_pause: AtomicBool::new(false),
         stop: stop.clone(),
     });
     // Each is a task of its own: while something is written down here, the others are still listened to.
@@ -154,12 +159,17 @@ struct Attempts {
     keeps_message_texts: bool,
     /// As the clock measures.
     begin_until: Duration,
+    /// Whether the receiver asked to be left alone.
+    is_asked_to_pause: AtomicBool,
     stop: CancellationToken,
 }
 
 impl Attempts {
     async fn attempt(&self, claimed: ClaimedDelivery, body: Result<Body, Untellable>) -> Tried {
-        if self.stop.is_cancelled() || self.services.store.clock().elapsed() > self.begin_until {
+        let is_over = self.stop.is_cancelled()
+            || self.is_asked_to_pause.load(Ordering::Relaxed)
+            || self.services.store.clock().elapsed() > self.begin_until;
+        if is_over {
             return Tried::Left(claimed);
         }
         let started_at = self.services.now();
@@ -171,12 +181,17 @@ impl Attempts {
             }
             Err(why) => (untold(why), why.is_final()),
         };
+        let now = self.services.now();
+        let asked = attempted.retry_after.map(|asked| asked.min(LONGEST_PAUSE));
+        if asked.is_some() {
+            self.is_asked_to_pause.store(true, Ordering::Relaxed);
+        }
         let outcome = if attempted.is_delivered() {
             AttemptOutcome::Delivered
         } else if is_final {
             AttemptOutcome::Failed
         } else {
-            next(&claimed.delivery, attempted.retry_after, self.services.now())
+            next(&claimed.delivery, asked, now)
         };
         counter!(ATTEMPTS, "outcome" => word(outcome)).increment(1);
         let answer = attempted
@@ -191,6 +206,7 @@ impl Attempts {
             answer,
             outcome,
             was_sent,
+            not_before: asked.map(|asked| now.plus(asked)),
         })
     }
 
@@ -233,7 +249,7 @@ fn untold(why: Untellable) -> Attempted {
 fn next(delivery: &WebhookDelivery, asked: Option<Duration>, now: Timestamp) -> AttemptOutcome {
     match WebhookDelivery::retry_after(delivery.attempts) {
         Some(scheduled) => {
-            let wait = asked.unwrap_or_default().min(LONGEST_ASKED).max(scheduled);
+            let wait = asked.unwrap_or_default().max(scheduled);
             AttemptOutcome::RetryAt(now.plus(wait.mul_f64(1.0 + JITTER * rand::random::<f64>())))
         }
         None => AttemptOutcome::Failed,
@@ -355,7 +371,6 @@ mod tests {
             (7, None, 36_000),
             (1, minutes(2), 120),
             (3, minutes(2), 1800),
-            (1, Some(Duration::MAX), 36_000),
         ] {
             let AttemptOutcome::RetryAt(at) = next(&delivery(attempts), asked, now) else {
                 panic!("it was given up after {attempts}");

@@ -24,6 +24,7 @@ pub struct Model {
     pub disabled_reason: Option<String>,
     pub failing_since: Option<i64>,
     pub last_failed_at: Option<i64>,
+    pub not_before: Option<i64>,
     pub position: i64,
     pub created_by: Option<Uuid>,
     pub created_at: i64,

@@ -28,6 +28,7 @@ mod m20261124_000122_organization_erasures;
 mod m20261124_000123_session_sweeps;
 mod m20261124_000124_unkept_texts;
 mod m20261130_000200_organization_erasures_wait;
+mod m20261130_000210_left_alone;
 mod m20261130_000230_attempt_times;
 pub(crate) mod privileges;
 
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000123_session_sweeps::Migration),
             Box::new(m20261124_000124_unkept_texts::Migration),
             Box::new(m20261130_000200_organization_erasures_wait::Migration),
+            Box::new(m20261130_000210_left_alone::Migration),
             Box::new(m20261130_000230_attempt_times::Migration),
         ]
     }

@@ -52,7 +52,7 @@ pub use sessions::{SessionChanges, SessionOnServer};
 pub use standing::{LastSnapshot, SessionCount};
 pub use tokens::NewPlatformToken;
 pub use upkeep::{ServerInCare, SessionInNeed};
-pub use webhooks::{DueEndpoint, WaitingDeliveries};
+pub use webhooks::{DueEndpoint, StrandedEndpoint, WaitingDeliveries};
 
 /// A transaction that sees every organization. Dropped without [`commit`](Self::commit), it changes
 /// nothing.

@@ -5,7 +5,9 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Query},
 };
 use uuid::Uuid;
-use wahana_domain::{EndpointState, OrganizationId, OrganizationState, Timestamp, WebhookEndpointId};
+use wahana_domain::{
+    EndpointState, LONGEST_DELIVERY_WAIT, OrganizationId, OrganizationState, Timestamp, WebhookEndpointId,
+};
 
 use super::PlatformTx;
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
     entity::{organization, organization_event_counter, webhook_delivery, webhook_endpoint},
     tenant::Tenant,
     transaction::within_database,
-    webhooks::is_waiting,
+    webhooks::{has_no_pause, is_waiting},
 };
 
 /// An endpoint for which something is due.
@@ -27,12 +29,23 @@ pub struct DueEndpoint {
     pub is_failing: bool,
 }
 
+/// An endpoint for which something waits that nobody comes back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrandedEndpoint {
+    /// Its organization.
+    pub tenant: Tenant,
+    /// The endpoint.
+    pub endpoint: WebhookEndpointId,
+    /// Whether anything is to be delivered to it.
+    pub is_enabled: bool,
+}
+
 /// What waits to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingDeliveries {
     /// How many deliveries, those that failed and wait for their next try among them.
     pub deliveries: u64,
-    /// Since when the first of those has been due that are due.
+    /// Since when the first of those has been due that are due, and whose receiver did not ask to be left alone.
     pub oldest_due: Option<Timestamp>,
 }
 
@@ -110,6 +123,7 @@ impl PlatformTx {
             .column(Column::Id)
             .column(Column::FailingSince)
             .filter(enabled())
+            .filter(has_no_pause(self.now()))
             .filter(Expr::exists(is_due))
             .filter(Condition::all().add_option(after.map(|id| Column::Id.gt(id.as_uuid()))))
             .order_by_asc(Column::Id)
@@ -127,27 +141,83 @@ impl PlatformTx {
             .collect())
     }
 
+    /// Endpoints for which something waits that nobody comes back to, whosever they are: whoever should have given it up
+    /// is gone, or a clock was ahead that wrote down when it is due.
+    pub async fn endpoints_with_stranded_deliveries(
+        &self,
+        limit: u64,
+    ) -> Result<Vec<StrandedEndpoint>, StoreError> {
+        use webhook_endpoint::{Column, Entity};
+        let waiting = || {
+            Query::select()
+                .expr(Expr::val(1))
+                .from(webhook_delivery::Entity)
+                .and_where(
+                    Expr::col((webhook_delivery::Entity, webhook_delivery::Column::EndpointId))
+                        .equals((Entity, Column::Id)),
+                )
+                .and_where(Expr::cust("webhook_deliveries.state = 'waiting'"))
+                .take()
+        };
+        let latest = self.now().plus(LONGEST_DELIVERY_WAIT);
+        let too_late = waiting()
+            .and_where(webhook_delivery::Column::DueAt.gt(latest.as_micros()))
+            .take();
+        let is_enabled = Column::State.eq(EndpointState::Enabled.as_str());
+        let rows: Vec<(Uuid, Uuid, String)> = Entity::find()
+            .select_only()
+            .column(Column::OrganizationId)
+            .column(Column::Id)
+            .column(Column::State)
+            .filter(
+                Condition::any()
+                    .add(is_enabled.clone().and(Expr::exists(too_late)))
+                    .add(is_enabled.not().and(Expr::exists(waiting()))),
+            )
+            .order_by_asc(Column::Id)
+            .limit(within_database(limit))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(organization, endpoint, state)| StrandedEndpoint {
+                tenant: Tenant::of(OrganizationId::from(organization)),
+                endpoint: endpoint.into(),
+                is_enabled: state == EndpointState::Enabled.as_str(),
+            })
+            .collect())
+    }
+
     /// How much waits to be delivered to enabled endpoints of active organizations, for all organizations together, for whoever watches the installation.
     pub async fn waiting_deliveries(&self) -> Result<WaitingDeliveries, StoreError> {
         use webhook_delivery::{Column, Entity};
-        let enabled_endpoints = Query::select()
-            .column(webhook_endpoint::Column::Id)
-            .from(webhook_endpoint::Entity)
-            .cond_where(enabled())
-            .take();
-        let found: Option<(i64, Option<i64>)> = Entity::find()
-            .select_only()
+        let waiting_for = |endpoints: Condition| {
+            let endpoints = Query::select()
+                .column(webhook_endpoint::Column::Id)
+                .from(webhook_endpoint::Entity)
+                .cond_where(endpoints)
+                .take();
+            Entity::find()
+                .select_only()
+                .filter(is_waiting())
+                .filter(Column::EndpointId.in_subquery(endpoints))
+        };
+        let deliveries: Option<i64> = waiting_for(enabled())
             .column_as(Column::Id.count(), "deliveries")
-            .column_as(Column::DueAt.min(), "oldest")
-            .filter(is_waiting())
-            .filter(Column::EndpointId.in_subquery(enabled_endpoints))
             .into_tuple()
             .one(&self.transaction)
             .await?;
-        let (deliveries, oldest) = found.unwrap_or_default();
+        // What is due to an endpoint that is left alone is not late.
+        let oldest: Option<Option<i64>> = waiting_for(enabled().add(has_no_pause(self.now())))
+            .column_as(Column::DueAt.min(), "oldest")
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let oldest = oldest.flatten();
         let oldest = oldest.map(Timestamp::from_micros);
         Ok(WaitingDeliveries {
-            deliveries: u64::try_from(deliveries).unwrap_or(0),
+            deliveries: u64::try_from(deliveries.unwrap_or(0)).unwrap_or(0),
             oldest_due: oldest.filter(|oldest| *oldest <= self.now()),
         })
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ExprTrait, Order, sea_query::Expr};
 use wahana_domain::{
-    DeliveryState, EndpointState, OUTAGE_GAP, OrganizationState, Timestamp, WebhookAttempt, WebhookAttemptId,
-    WebhookDelivery, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
+    DeliveryState, EndpointState, LONGEST_DELIVERY_WAIT, OUTAGE_GAP, OrganizationState, Timestamp,
+    WebhookAttempt, WebhookAttemptId, WebhookDelivery, WebhookDeliveryId, WebhookEndpoint, WebhookEndpointId,
 };
 
 use super::{
@@ -77,6 +77,8 @@ pub struct AttemptEnd {
     pub outcome: AttemptOutcome,
     /// Whether it was sent: if not, it says nothing about the endpoint.
     pub was_sent: bool,
+    /// Until when the receiver asked to be left alone.
+    pub not_before: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for AttemptEnd {
@@ -89,8 +91,8 @@ impl std::fmt::Debug for AttemptEnd {
     }
 }
 
-/// Takes deliveries of an endpoint that are due, and keeps them until `until`; `None` if the endpoint is gone or
-/// disabled, or its organization not active.
+/// Takes deliveries of an endpoint that are due, and keeps them until `until`; `None` if the endpoint is gone, disabled
+/// or left alone, or its organization not active.
 pub async fn claim(
     tx: &TenantTx,
     endpoint: WebhookEndpointId,
@@ -102,7 +104,12 @@ pub async fn claim(
     };
     let organization = organizations::get(tx).await?;
     let organization = organization.filter(|organization| organization.state == OrganizationState::Active);
-    let Some(organization) = organization.filter(|_| row.state == EndpointState::Enabled.as_str()) else {
+    let has_pause = row.not_before.is_some_and(|until| {
+        let until = Timestamp::from_micros(until);
+        until > tx.now() && until <= tx.now().plus(LONGEST_DELIVERY_WAIT)
+    });
+    let is_enabled = row.state == EndpointState::Enabled.as_str();
+    let Some(organization) = organization.filter(|_| is_enabled && !has_pause) else {
         return Ok(None);
     };
     let due = tx
@@ -157,6 +164,7 @@ pub async fn conclude(
     let before = (endpoint.failing_since, endpoint.last_failed_at);
     if endpoint.updated_at == tried.updated_at {
         note_failures(&mut endpoint, ends);
+        note_pause(tx, &endpoint, ends).await?;
     }
     if before != (endpoint.failing_since, endpoint.last_failed_at) {
         let since = endpoint.failing_since.map(Timestamp::as_micros);
@@ -169,6 +177,23 @@ pub async fn conclude(
             .await?;
     }
     Ok(Some(endpoint))
+}
+
+/// Leaves an endpoint alone for as long as its receiver asked for: what else waits for it would only be refused.
+async fn note_pause(
+    tx: &TenantTx,
+    endpoint: &WebhookEndpoint,
+    ends: &[AttemptEnd],
+) -> Result<(), StoreError> {
+    use webhook_endpoint::Column;
+    if let Some(until) = ends.iter().filter_map(|end| end.not_before).max() {
+        tx.update::<webhook_endpoint::Entity>()
+            .set(Column::NotBefore, until.as_micros())
+            .filter(Column::Id.eq(endpoint.id.as_uuid()))
+            .run()
+            .await?;
+    }
+    Ok(())
 }
 
 /// Says of an endpoint since when it has taken nothing, after these tries.

@@ -99,6 +99,21 @@ pub(super) async fn fail_waiting(
         .await
 }
 
+/// Lets what would be tried after then be tried now; says how many deliveries.
+pub(super) async fn hasten(
+    tx: &TenantTx,
+    endpoint: WebhookEndpointId,
+    after: Timestamp,
+) -> Result<u64, StoreError> {
+    tx.update::<Entity>()
+        .set(Column::DueAt, tx.now().as_micros())
+        .filter(Column::EndpointId.eq(endpoint.as_uuid()))
+        .filter(is_waiting())
+        .filter(Column::DueAt.gt(after.as_micros()))
+        .run()
+        .await
+}
+
 /// Deletes some of an endpoint's deliveries with their attempts; says how many.
 pub(super) async fn delete_some(
     tx: &TenantTx,

@@ -1,12 +1,12 @@
 //! Addresses to which the organization's events are delivered.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, Order};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, Order};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use wahana_domain::{
-    CustomHeader, EndpointState, OrganizationId, SessionId, Timestamp, UserId, WebhookEndpoint,
-    WebhookEndpointId, WebhookSecret, WebhookStyle,
+    CustomHeader, EndpointState, LONGEST_DELIVERY_WAIT, OrganizationId, SessionId, Timestamp, UserId,
+    WebhookEndpoint, WebhookEndpointId, WebhookSecret, WebhookStyle,
 };
 
 use super::deliveries::{self, fail_waiting};
@@ -102,6 +102,7 @@ pub async fn insert(tx: &TenantTx, new: &NewEndpoint) -> Result<WebhookEndpoint,
         disabled_reason: None,
         failing_since: None,
         last_failed_at: None,
+        not_before: None,
         position: organization_events::last_number(tx).await?,
         created_by: new.created_by.map(UserId::as_uuid),
         created_at: now,
@@ -173,7 +174,8 @@ pub async fn update(
         update = update
             .set(Column::Url, url.as_str())
             .set(Column::FailingSince, None::<i64>)
-            .set(Column::LastFailedAt, None::<i64>);
+            .set(Column::LastFailedAt, None::<i64>)
+            .set(Column::NotBefore, None::<i64>);
     }
     if let Some(description) = &change.description {
         update = update.set(Column::Description, description.clone());
@@ -196,10 +198,31 @@ pub async fn update(
             .set(Column::DisabledReason, None::<String>)
             .set(Column::FailingSince, None::<i64>)
             .set(Column::LastFailedAt, None::<i64>)
+            .set(Column::NotBefore, None::<i64>)
             .set(Column::Position, organization_events::last_number(tx).await?);
     }
     update.run().await?;
     Ok(())
+}
+
+/// Does not leave an endpoint alone any more, whatever its receiver asked for: somebody wants something delivered now.
+pub async fn end_pause(tx: &TenantTx, id: WebhookEndpointId) -> Result<(), StoreError> {
+    tx.update::<Entity>()
+        .set(Column::NotBefore, None::<i64>)
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::NotBefore.is_not_null())
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Endpoints that are not left alone. What is further ahead than any receiver may ask was written by a clock that was
+/// wrong.
+pub(crate) fn has_no_pause(now: Timestamp) -> Condition {
+    Condition::any()
+        .add(Column::NotBefore.is_null())
+        .add(Column::NotBefore.lte(now.as_micros()))
+        .add(Column::NotBefore.gt(now.plus(LONGEST_DELIVERY_WAIT).as_micros()))
 }
 
 /// Delivers nothing to an endpoint any more; says whether it was enabled. What waits for it is given up afterwards by
@@ -223,6 +246,13 @@ pub async fn give_up_waiting(tx: &TenantTx, id: WebhookEndpointId, limit: u64) -
         return Ok(0);
     }
     fail_waiting(tx, id, "The endpoint was disabled.", limit).await
+}
+
+/// Lets what waits for an endpoint longer than anything does be tried now; says how many deliveries. They were written
+/// down by a clock that was ahead.
+pub async fn hasten_waiting(tx: &TenantTx, id: WebhookEndpointId) -> Result<u64, StoreError> {
+    lock_row(tx, id).await?;
+    deliveries::hasten(tx, id, tx.now().plus(LONGEST_DELIVERY_WAIT)).await
 }
 
 /// Gives an endpoint another secret. The present one signs too until then; the one before it does not any more.

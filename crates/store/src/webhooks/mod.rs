@@ -19,9 +19,9 @@ pub use attempts::{
 pub use deliveries::{DeliveryQuery, delivery, page};
 pub(crate) use deliveries::{forget_events, forget_messages, is_waiting, point_to};
 pub use endpoints::{
-    EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, endpoint, endpoints,
-    give_up_waiting, insert, lock, lock_all, rotate, signing_of, update,
+    EndpointChange, NewEndpoint, Signing, count, delete, delete_deliveries, disable, end_pause, endpoint,
+    endpoints, give_up_waiting, hasten_waiting, insert, lock, lock_all, rotate, signing_of, update,
 };
-pub(crate) use endpoints::{HEADERS, SECRET, belonging};
+pub(crate) use endpoints::{HEADERS, SECRET, belonging, has_no_pause};
 pub use fan_out::{FannedOut, ToldAs, fan_out};
 pub use replay::{Replayed, replay_delivery, replay_failed, replay_range, send_test};

@@ -121,6 +121,7 @@ fn end(claimed: &ClaimedDelivery, outcome: AttemptOutcome) -> AttemptEnd {
         answer: Some("thank you".to_owned()),
         outcome,
         was_sent: true,
+        not_before: None,
     }
 }
 

@@ -238,6 +238,7 @@ impl World {
             answer: None,
             outcome: AttemptOutcome::Failed,
             was_sent: true,
+            not_before: None,
         });
         webhooks::conclude(&tx, &claimed.endpoint, &ends.collect::<Vec<_>>())
             .await

@@ -4,23 +4,14 @@ mod answer;
 mod egress;
 mod failure;
 mod signature;
-/// How long a receiver asks to be left alone that has too much to do. It may also name a time of day; then the schedule
-/// holds.
-fn retry_after(response: &Response) -> Option<Duration> {
-    if !matches!(
-        response.status(),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
-        return None;
-    }
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
-}
-
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use reqwest::{
     Response, StatusCode,
@@ -182,7 +173,7 @@ impl Sender {
             .body(sending.body.clone());
         let mut response: Response = request.send().await?;
         heard.status = Some(response.status().as_u16());
-        heard.retry_after = retry_after(&response);
+        heard.retry_after = retry_after(&response, self.0.clock.now());
         while !heard.answer.is_full()
             && let Some(chunk) = response.chunk().await?
         {
@@ -206,4 +197,23 @@ impl Sender {
         }
         Some(head)
     }
+}
+
+/// How long a receiver asks to be left alone that has too much to do, in seconds or until a time of day.
+fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
+    if !matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
+        return None;
+    }
+    let asked = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = if let Ok(seconds) = asked.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = httpdate::parse_http_date(asked).ok()?;
+        let until = until.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        Duration::from_secs(until.saturating_sub(u64::try_from(now.as_seconds()).ok()?))
+    };
+    Some(pause).filter(|pause| !pause.is_zero())
 }

@@ -486,10 +486,18 @@ fn nothing_secret_is_printed() {
 async fn a_receiver_may_ask_for_time_when_it_has_too_much_to_do() {
     let receiver = WebhookReceiver::start().unwrap();
     let sender = sender_to(&receiver);
+    let date = |later| {
+        let at = Duration::from_secs(u64::try_from(NOW.as_seconds()).unwrap() + later);
+        httpdate::fmt_http_date(std::time::UNIX_EPOCH + at)
+    };
     for (status, asks, expected) in [
         (429, "Retry-After: 120\r\n", Some(120)),
         (503, "retry-after: 7\r\n", Some(7)),
-        (503, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", None),
+        (503, &format!("Retry-After: {}\r\n", date(90)), Some(90)),
+        (429, &format!("Retry-After: {}\r\n", date(0)), None),
+        (503, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", None),
+        (503, "Retry-After: Wed, 21 Oct 2026\r\n", None),
+        (429, "Retry-After: 0\r\n", None),
         (429, "Retry-After: -1\r\n", None),
         (429, "", None),
         (500, "Retry-After: 120\r\n", None),

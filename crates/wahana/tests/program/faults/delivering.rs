@@ -1,6 +1,8 @@
 //! A process that is killed while events are delivered: every event reaches its organization's receiver, with the
 //! same id if it comes again, and nobody else's.
 
+use std::time::Duration;
+
 use waha_sim::WahaSim;
 use wahana_testkit::{database::TestDatabase, on_both_databases, receiver::Answer};
 
@@ -10,7 +12,15 @@ use super::{
     world::{World, eventually},
 };
 
-on_both_databases!(where_a_process_is_killed_every_event_reaches_its_own_receiver);
+on_both_databases!(
+    where_a_process_is_killed_every_event_reaches_its_own_receiver,
+    when_one_of_two_processes_is_killed_the_other_delivers_everything,
+);
+
+/// How many sessions are made in each organization, of which events tell.
+const SESSIONS: usize = 12;
+/// How long receivers take to answer, so that much is under way when a process is killed.
+const SLOWLY: Duration = Duration::from_secs(1);
 
 /// Where in a delivery the process is killed.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +136,37 @@ async fn where_a_process_is_killed_every_event_reaches_its_own_receiver(database
             told.assert_told_all(&world).await;
             assert_eq!(repeated(told) > known, step.repeats(), "{step:?}");
         }
+    }
+}
+
+async fn when_one_of_two_processes_is_killed_the_other_delivers_everything(database: &TestDatabase) {
+    let world = World::with(database, WahaSim::builder(), told::SETTINGS).await;
+    let (mut killed, stays) = (
+        Process::start(&world, "all").await,
+        Process::start(&world, "all").await,
+    );
+    let bearers = [world.bearer.clone(), world.organization("Others")];
+    let told = [
+        Told::new(&world, &killed, "Shops", &bearers[0]).await,
+        Told::new(&world, &stays, "Others", &bearers[1]).await,
+    ];
+    for Told { receiver, .. } in &told {
+        receiver.answer_otherwise(Answer::status(200).after(SLOWLY));
+    }
+    for number in 0..SESSIONS {
+        let process = [&killed, &stays][number % 2];
+        for (bearer, organization) in bearers.iter().zip(["shops", "others"]) {
+            let session = format!("{organization}-{number}");
+            world.session_of(bearer, process, &session, false).await;
+        }
+    }
+    eventually(async || told.iter().all(|told| !told.receiver.requests().is_empty())).await;
+    killed.kill();
+    // What the other one has is tried once more as well, and the first end of it counts for nothing.
+    pass_time_of_the_dead(&world).await;
+    all_told(&world).await;
+    for told in &told {
+        told.assert_told_all(&world).await;
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) async fn all_told(world: &World<'_>) {
     eventually(async || world.number(UNTOLD).await == 0).await;
 }
 
-/// Lets the time pass for which processes that are dead have what they tried to deliver. There is to be no other.
+/// Lets the time pass for which processes that are dead, and those that are not, have what they try to deliver.
 pub(super) async fn pass_time_of_the_dead(world: &World<'_>) {
     let due = "UPDATE webhook_deliveries SET due_at = 0 WHERE state = 'waiting'";
     world.database.execute_unguarded(due).await;
