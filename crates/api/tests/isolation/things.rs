@@ -10,6 +10,7 @@ use wahana_domain::{
 };
 use wahana_store::{
     NewPlatformToken, NewServer, PlatformTx, TenantTx, access_tokens,
+    exports::Finished,
     media_files::{self, NewFile},
     messages::{MessageContent, NewMessage, Requester},
     webhooks::NewEndpoint,
@@ -297,18 +298,16 @@ async fn attach_file(app: &TestApp, tx: &TenantTx, message: MessageId) {
     assert!(media_files::attach(tx, file.id, message, None).await.unwrap());
 }
 
+/// The same each time: an organization has the file of its newest export only.
 async fn exports(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     let tx = app.store().write(app.tenant(home)).await.unwrap();
-    let mut things = Vec::new();
-    for _ in 0..count {
-        let id = ExportId::new();
-        wahana_store::exports::insert(&tx, id).await.unwrap();
-        let file = new_file(app, &tx, tx.now().plus(Duration::from_hours(1))).await;
-        wahana_store::exports::finish(&tx, id, &file).await.unwrap();
-        things.push(named(&id));
-    }
+    let id = ExportId::new();
+    wahana_store::exports::insert(&tx, id).await.unwrap();
+    let file = new_file(app, &tx, tx.now().plus(Duration::from_hours(1))).await;
+    let finished = wahana_store::exports::finish(&tx, id, tx.now(), &file).await;
+    assert_eq!(finished.unwrap(), Finished::Kept);
     tx.commit().await.unwrap();
-    things
+    (0..count).map(|_| named(&id)).collect()
 }
 
 async fn erasures(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {

@@ -63,6 +63,7 @@ impl Receiver {
             answer: Some(answer.to_owned()),
             outcome,
             was_sent: true,
+            not_before: None,
         });
         let ends: Vec<_> = ends.collect();
         webhooks::conclude(&tx, &claimed.endpoint, &ends).await.unwrap();

@@ -5,6 +5,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::mpsc,
 };
+use wahana_api::UploadLimits;
 use wahana_service::organization_events::StreamLimits;
 
 use super::*;
@@ -40,6 +41,7 @@ async fn serving(write_timeout: Duration) -> (SocketAddr, mpsc::UnboundedReceive
         header_bytes: 8 * 1024,
         header_timeout: PATIENCE,
         write_timeout,
+        uploads: UploadLimits::default(),
         event_streams: StreamLimits::default(),
         shutdown_timeout: PATIENCE,
     };
