@@ -58,7 +58,7 @@ impl ChatId {
                         .bytes()
                         .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
             };
-            let is_other = !SENT_TO.contains(&kind) && has(name, 64, b"-_.:") && has(kind, 32, b"-_.");
+            let is_other = !SENT_TO.contains(&kind) && has(name, 64, b"-_.:") && has(kind, 32, b"-_");
             is_other.then(|| Self(text.to_owned())).ok_or(refused)
         })
     }
@@ -148,6 +148,7 @@ mod tests {
             "1@",
             "1@b@c",
             "1 2@broadcast",
+            "1@example.com",
             "1",
         ] {
             assert!(ChatId::parse_source(text).is_err(), "{text}");

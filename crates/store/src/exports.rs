@@ -83,9 +83,8 @@ pub enum Finished {
     Before,
 }
 
-/// Ends an export that was begun at a moment with its file, which takes the place of those of earlier exports. Whoever
-/// asks for an erasure waits until the transaction ends. If it is not kept, nobody knows of its bytes, and they are to
-/// be deleted.
+/// Ends an export that was begun at a moment with its file, unless a chat was to be erased since. Whoever asks for an
+/// erasure waits until the transaction ends. If it is not kept, nobody knows of its bytes, and they are to be deleted.
 pub async fn finish(
     tx: &TenantTx,
     id: ExportId,
@@ -96,6 +95,11 @@ pub async fn finish(
     if is_erasing(tx, begun_at).await? {
         return Ok(Finished::Erasing);
     }
+    set_file(tx, id, file).await
+}
+
+/// Ends an export with its file, which takes the place of those of earlier exports.
+pub async fn set_file(tx: &TenantTx, id: ExportId, file: &NewFile) -> Result<Finished, StoreError> {
     let finished = tx
         .update::<Entity>()
         .set(Column::FinishedAt, tx.now().as_micros())

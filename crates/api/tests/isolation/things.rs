@@ -304,7 +304,7 @@ async fn exports(app: &TestApp, home: Home, count: usize) -> Vec<Thing> {
     let id = ExportId::new();
     wahana_store::exports::insert(&tx, id).await.unwrap();
     let file = new_file(app, &tx, tx.now().plus(Duration::from_hours(1))).await;
-    let finished = wahana_store::exports::finish(&tx, id, tx.now(), &file).await;
+    let finished = wahana_store::exports::set_file(&tx, id, &file).await;
     assert_eq!(finished.unwrap(), Finished::Kept);
     tx.commit().await.unwrap();
     (0..count).map(|_| named(&id)).collect()

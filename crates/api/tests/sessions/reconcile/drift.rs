@@ -13,7 +13,7 @@ use super::watch::Watch;
 on_both_databases!(
     drift_is_seen_said_and_repaired_once_a_day,
     a_restart_by_a_person_puts_the_configuration_right,
-    a_number_that_whatsapp_restricts_is_known_and_left_alone_until_it_sends_again,
+    a_number_that_whatsapp_restricts_is_known_and_left_alone_until_it_sends_after_a_rest,
 );
 
 /// A session that works, for which this was set here.
@@ -111,7 +111,7 @@ async fn a_restart_by_a_person_puts_the_configuration_right(database: &TestDatab
     assert_eq!(check(&watch).await["passed"], true);
 }
 
-async fn a_number_that_whatsapp_restricts_is_known_and_left_alone_until_it_sends_again(
+async fn a_number_that_whatsapp_restricts_is_known_and_left_alone_until_it_sends_after_a_rest(
     database: &TestDatabase,
 ) {
     let watch = Watch::new(database).await;
@@ -142,9 +142,15 @@ async fn a_number_that_whatsapp_restricts_is_known_and_left_alone_until_it_sends
     watch.rounds(3).await;
     assert_eq!(watch.by_itself("sessions.restart").await, (0, 0));
 
-    // A person may; and what goes out then shows that the number is free.
+    // A person may. What goes out then may be to somebody who is known, whom a restriction leaves out.
     watch.owner.post("/shop/restart").await.ok();
     watch.server.sim.wait_for_status(name, Status::Working).await;
+    watch.rounds(1).await;
+    send().await.ok();
+    assert_eq!(restricted().await["passed"], false);
+
+    // After hours without a word of it, it shows that the number is free.
+    watch.world.clock.advance(Duration::from_hours(7));
     watch.rounds(1).await;
     send().await.ok();
     assert_eq!(restricted().await["passed"], true);
