@@ -166,6 +166,7 @@ upkeep::servers_in_care
 upkeep::sessions_in_need
 upkeep::upkeep_on_server
 webhooks::endpoints_with_due_deliveries
+webhooks::endpoints_with_stranded_deliveries
 webhooks::organizations_with_new_events
 webhooks::waiting_deliveries
 ";
